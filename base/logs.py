@@ -1,0 +1,48 @@
+"""Logs are facts: one JSON object a line on standard error, ids as keys, no sentences."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+
+
+def _render(_: Any, __: str, event: dict[str, Any]) -> bytes:
+    return orjson.dumps(event, default=str)
+
+
+def configure(level: str = "info", process: str | None = None) -> None:
+    """Send structlog and the standard library's loggers to one stream; call once at start."""
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, _render],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.BytesLoggerFactory(file=sys.stderr.buffer),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                lambda _, __, event: orjson.dumps(event, default=str).decode(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    if process:
+        structlog.contextvars.bind_contextvars(process=process)
+
+
+def log() -> structlog.typing.FilteringBoundLogger:
+    """The logger; call it where you log, events are named `noun.verb`."""
+    logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+    return logger

@@ -1,0 +1,138 @@
+"""One typed `Settings`, read from the environment (prefix `HOPFLEET_`); every default works.
+
+The addresses of the stores come, in this order, from the environment, from `stores.json` in the
+data folder (written by a running `hopfleet up`), or are missing, which each process says at its
+own start.
+"""
+
+import ipaddress
+import json
+import secrets
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from base.errors import Misused
+
+Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+
+STORES_FILE = "stores.json"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside; secrets are never shown by `repr`."""
+
+    model_config = SettingsConfigDict(env_prefix="HOPFLEET_", extra="ignore", frozen=True)
+
+    data_dir: Path = Path(".hopfleet")
+    database_url: SecretStr | None = None
+    journal_url: SecretStr | None = None
+    redis_url: SecretStr | None = None
+    broker_url: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    allow_volatile_redis: bool = False
+    journal_replicas: int = Field(0, ge=0)  # WAITAOF: replicas that must have fsynced, too
+
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str | None = None
+    fallback_url: str | None = None
+    trusted_proxies: Annotated[Networks, NoDecode] = ()
+    country_header: str | None = None  # for instance CF-IPCountry; only from trusted proxies
+    geo_file: Path | None = None  # a MaxMind-format country file
+    respect_gpc: bool = False
+
+    pool_min: int = Field(1, ge=0)
+    pool_max: int = Field(20, ge=1)
+    pool_timeout_seconds: float = 30.0
+
+    journal_budget_seconds: float = 0.25  # then the batch goes to the spool
+    spool_dir: Path | None = None
+    spool_max_bytes: int = 2 * 1024**3
+    link_cache_entries: int = Field(200_000, ge=1)
+    max_connections: int = Field(8192, ge=1)
+
+    worker_threads: int = Field(4, ge=1)
+    worker_poll_ms: int = Field(200, ge=10)
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _networks(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part)
+        return value
+
+    @cached_property
+    def _stores(self) -> dict[str, str]:
+        try:
+            found: dict[str, str] = json.loads((self.data_dir / STORES_FILE).read_text())
+        except (OSError, ValueError):
+            return {}
+        return found
+
+    def _store(self, name: str, *choices: SecretStr | None) -> str:
+        for choice in choices:
+            if choice is not None:
+                return choice.get_secret_value()
+        if name in self._stores:
+            return self._stores[name]
+        raise Misused(
+            f"HOPFLEET_{name.upper()} is not set and no `hopfleet up` is running on"
+            f" {self.data_dir}: start one, or set the address."
+        )
+
+    @property
+    def database(self) -> str:
+        """The address of PostgreSQL; raises `Misused` when there is none."""
+        return self._store("database_url", self.database_url)
+
+    @property
+    def redis(self) -> str:
+        """The address of the Redis for broker and cache."""
+        return self._store("redis_url", self.redis_url)
+
+    @property
+    def journal(self) -> str:
+        """The address of the durable Redis; by default the one for everything."""
+        return self._store("journal_url", self.journal_url, self.redis_url)
+
+    @property
+    def broker(self) -> str:
+        """The address of dramatiq's broker; by default the Redis for everything."""
+        return self._store("redis_url", self.broker_url, self.redis_url)
+
+    @property
+    def spool_root(self) -> Path:
+        """The folder that holds one spool folder per ingest process."""
+        return self.spool_dir or self.data_dir / "spool"
+
+    @property
+    def url(self) -> str:
+        """What visitors put before `/r/…`, without a closing slash."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @cached_property
+    def secret(self) -> bytes:
+        """The key under visitor hashes; made and kept in the data folder on first use."""
+        if self.secret_key is not None:
+            return self.secret_key.get_secret_value().encode()
+        path = self.data_dir / "secret_key"
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("x") as file:
+                path.chmod(0o600)
+                file.write(secrets.token_urlsafe(32))
+        except FileExistsError:
+            pass
+        return path.read_text().strip().encode()
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,1 @@
+"""Per noun, the table and the statements on it; never commits."""

@@ -1,0 +1,60 @@
+"""The pool of connections, and the one transaction a piece of work runs in."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from base.errors import StoreAway
+from base.settings import settings
+
+Tx = psycopg.Connection[TupleRow]
+
+# A lost host is noticed in seconds, not in the kernel's two hours.
+_KEEPALIVE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+@cache
+def pool() -> ConnectionPool[Tx]:
+    """This process's pool, made on first use; sizes and timeout by setting."""
+    chosen = settings()
+    return ConnectionPool(
+        chosen.database,
+        kwargs={**_KEEPALIVE, "application_name": "hopfleet"},
+        min_size=min(chosen.pool_min, chosen.pool_max),
+        max_size=chosen.pool_max,
+        timeout=chosen.pool_timeout_seconds,
+        max_idle=60,
+        reconnect_timeout=10,
+        open=True,
+    )
+
+
+@contextmanager
+def transaction(*, wait_seconds: float | None = None) -> Iterator[Tx]:
+    """One transaction: commits at the end of the block, rolls back when it raises.
+
+    Raises `StoreAway` when no connection can be had within `wait_seconds` (default: the
+    pool's own timeout), so that callers need not know psycopg to tell an outage from a bug.
+    """
+    try:
+        context = pool().connection(timeout=wait_seconds)
+        tx = context.__enter__()
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        raise StoreAway("PostgreSQL did not give a connection in time.") from error
+    try:
+        yield tx
+    except BaseException as error:
+        if not context.__exit__(type(error), error, error.__traceback__):
+            raise
+    else:
+        context.__exit__(None, None, None)

@@ -1,0 +1,1 @@
+"""The durable way in: append, spool, claim, take over; knows no tables."""

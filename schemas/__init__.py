@@ -1,0 +1,1 @@
+"""Shapes of what crosses a border; no I/O."""

@@ -1,0 +1,1 @@
+"""Actors, one noun a file."""

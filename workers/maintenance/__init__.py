@@ -1,0 +1,1 @@
+"""Upkeep, one chore a file."""
