@@ -1,0 +1,40 @@
+"""What a door puts into the journal: items, several of them in a batch.
+
+A batch is one stream entry with the fields `v` (format version), `id` (UUIDv7 hex, made at the
+door, the key of exactly-once), `n` (number of items) and `b` (the items as a JSON array).
+"""
+
+from typing import Any, NotRequired, TypedDict
+
+import orjson
+
+VERSION = b"1"  # what this release writes; it reads this and the one before
+READABLE = frozenset({VERSION})
+
+
+class Item(TypedDict):
+    """One event on its way to a row of `analytics_events`; all values JSON."""
+
+    id: str  # click id: 32 hex digits, its milliseconds are the row's created_at
+    type: str  # click, view, conversion, refund, rebill
+    user: str  # owner's UUID
+    campaign: NotRequired[str]  # UUID; absent when only a click id is known
+    click: NotRequired[str]  # the click this event refers to, when it is not a click itself
+    source: NotRequired[str]
+    event_id: NotRequired[str]  # the sender's own id, unique per user
+    amount: NotRequired[str]  # decimal string, never negative
+    currency: NotRequired[str]  # ISO 4217, upper case; absent means USD
+    meta: dict[str, Any]  # becomes `metadata`, after the worker has enriched it
+
+
+def pack(items: list[Item]) -> bytes:
+    """The JSON array a batch carries."""
+    return orjson.dumps(items)
+
+
+def unpack(body: bytes) -> list[Item]:
+    """The items of a batch; raises `ValueError` when the bytes are not such an array."""
+    items = orjson.loads(body)
+    if not isinstance(items, list):
+        raise ValueError("a batch is an array of items")
+    return items
