@@ -1,0 +1,357 @@
+"""HTTP/1.1 on raw sockets: httptools parses, a plain function answers, nothing in between.
+
+A request costs about a third of what it costs in a general server, because no task, scope or
+message is made for it: the handler is called when the request is complete, and answers at once
+or later. What a general server would guard is guarded here: sizes, deadlines, pipelining,
+slow readers, the number of connections.
+"""
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+from httptools import (  # type: ignore[attr-defined]
+    HttpParserError,
+    HttpParserUpgrade,
+    HttpRequestParser,
+)
+
+MAX_HEAD_BYTES = 16 * 1024
+MAX_TARGET_BYTES = 8 * 1024
+MAX_HEADERS = 100
+MAX_BODY_BYTES = 512 * 1024
+MAX_PIPELINED = 16  # then the socket is not read until one is answered
+REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping clients
+IDLE_SECONDS = 60  # a kept-alive connection without a request
+WRITE_SECONDS = 15  # a client that does not read its answer
+
+_STATUS_LINES = {
+    int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_DEFAULT_LINE = b"HTTP/1.1 500 Internal Server Error\r\n"
+
+
+class _Date:
+    """The Date header of this second; one for the process, renewed by each server's tick."""
+
+    line = b""
+
+    @classmethod
+    def renew(cls) -> None:
+        cls.line = f"Date: {formatdate(usegmt=True)}\r\n".encode()
+
+
+_Date.renew()
+
+
+def response(status: int, headers: bytes = b"", body: bytes = b"") -> bytes:
+    """A whole answer; `headers` are complete lines, each closed by CRLF."""
+    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (
+        _STATUS_LINES.get(status, _DEFAULT_LINE),
+        _Date.line,
+        headers,
+        len(body),
+        body,
+    )
+
+
+def text(status: int, sentence: str, headers: bytes = b"") -> bytes:
+    """A short plain-text answer for a person or a developer."""
+    return response(
+        status, headers + b"Content-Type: text/plain; charset=utf-8\r\n", sentence.encode() + b"\n"
+    )
+
+
+class Request:
+    """One complete request; `answer` may be called once, now or later, from the loop's thread."""
+
+    __slots__ = ("body", "connection", "headers", "keep_alive", "method", "peer", "target")
+
+    def __init__(
+        self,
+        connection: "Connection",
+        method: bytes,
+        target: bytes,
+        headers: dict[bytes, bytes],
+        body: bytes,
+        keep_alive: bool,
+    ) -> None:
+        self.connection = connection
+        self.method = method
+        self.target = target
+        self.headers = headers  # names in lower case; repeated ones joined by ", "
+        self.body = body
+        self.keep_alive = keep_alive
+        self.peer: str = connection.peer
+
+    def answer(self, whole: bytes) -> None:
+        """Send the answer; quietly does nothing when the client has gone."""
+        self.connection.finish(self, whole)
+
+
+# Returns the whole answer, or None when `request.answer` will be called later.
+Handler = Callable[[Request], bytes | None]
+
+
+class Connection(asyncio.Protocol):
+    """One client: bytes in, requests out in order, answers back in the same order."""
+
+    __slots__ = (
+        "_body", "_body_bytes", "_busy", "_closing", "_head_bytes", "_headers", "_headers_done",
+        "_parser", "_paused_reading", "_refused", "_target", "_transport", "_waiting",
+        "beat", "in_request", "peer", "server", "write_stuck",
+    )  # fmt: skip
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self.peer = ""
+        self.beat = server.beat
+        self.in_request = False
+        self.write_stuck = False
+        self._parser = HttpRequestParser(self)
+        self._waiting: deque[Request] = deque()
+        self._busy = False
+        self._closing = False
+        self._refused = False
+        self._paused_reading = False
+        self._begin()
+
+    def _begin(self) -> None:
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._head_bytes = 0
+        self._headers_done = False
+
+    # --- the socket
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else "127.0.0.1"
+        connections = self.server.connections
+        connections.add(self)
+        if len(connections) > self.server.max_connections:
+            self._refuse(503, "Too many connections: try again shortly.")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._waiting.clear()
+        self.server.connections.discard(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if not self.in_request:
+            self.in_request = True
+            self.beat = self.server.beat
+        if not self._headers_done:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except HttpParserUpgrade as upgrade:
+            # We speak HTTP/1.1 only, which the sender must accept; what follows is a new request.
+            self._parser = HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self.data_received(rest)
+            return
+        except HttpParserError:
+            self._refuse(400, "This is not a well-formed HTTP/1.1 request.")
+            return
+        if not self._headers_done and self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes.")
+
+    def pause_writing(self) -> None:
+        self.write_stuck = True
+        self.beat = self.server.beat
+
+    def resume_writing(self) -> None:
+        self.write_stuck = False
+
+    # --- the parser's callbacks
+
+    def on_url(self, part: bytes) -> None:
+        self._target += part
+        if len(self._target) > MAX_TARGET_BYTES:
+            self._refuse(414, f"The address is longer than {MAX_TARGET_BYTES} bytes.")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        headers = self._headers
+        key = name.lower()
+        if key in headers:
+            headers[key] += b", " + value
+        else:
+            headers[key] = value
+            if len(headers) > MAX_HEADERS:
+                self._refuse(431, f"More than {MAX_HEADERS} headers.")
+
+    def on_headers_complete(self) -> None:
+        self._headers_done = True
+        headers = self._headers
+        if b"content-length" in headers and int(headers[b"content-length"]) > MAX_BODY_BYTES:
+            self._refuse(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        elif b"expect" in headers and not self._refused and not self._busy:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, part: bytes) -> None:
+        self._body_bytes += len(part)
+        if self._body_bytes > MAX_BODY_BYTES:
+            self._refuse(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        else:
+            self._body.append(part)
+
+    def on_message_complete(self) -> None:
+        if self._refused:
+            return
+        parser = self._parser
+        body = self._body
+        request = Request(
+            self,
+            parser.get_method(),
+            self._target,
+            self._headers,
+            b"".join(body) if body else b"",
+            parser.should_keep_alive(),
+        )
+        self._begin()
+        if self._busy:
+            self._waiting.append(request)
+            if len(self._waiting) >= MAX_PIPELINED and not self._paused_reading:
+                self._paused_reading = True
+                self._transport.pause_reading()
+        else:
+            self.in_request = False
+            self._handle(request)
+
+    # --- one request at a time
+
+    def _handle(self, request: Request) -> None:
+        self._busy = True
+        try:
+            whole = self.server.handler(request)
+        except Exception:
+            self.server.on_bug()
+            whole = text(500, "Something broke on our side; it has been logged.")
+        if whole is not None:
+            self.finish(request, whole)
+
+    def finish(self, request: Request, whole: bytes) -> None:
+        """Write one answer and turn to the next request of this connection."""
+        if self._closing:
+            return
+        if request.method == b"HEAD":
+            whole = whole[: whole.index(b"\r\n\r\n") + 4]
+        if request.keep_alive and not self.server.stopping:
+            self._transport.write(whole)
+        else:
+            self._transport.write(whole.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+            self._close()
+            return
+        self._busy = False
+        self.beat = self.server.beat
+        if self._waiting:
+            self.server.loop.call_soon(self._next)
+        elif self._paused_reading:
+            self._paused_reading = False
+            self._transport.resume_reading()
+
+    def _next(self) -> None:
+        # Through the loop, not by a call: thousands of pipelined requests are no deep stack.
+        if self._waiting and not self._busy and not self._closing:
+            self._handle(self._waiting.popleft())
+
+    def _refuse(self, status: int, sentence: str) -> None:
+        """Answer a request that cannot be read to its end, and hang up."""
+        if self._refused or self._closing:
+            return
+        self._refused = True
+        if not self._busy:
+            self._transport.write(text(status, sentence, b"Connection: close\r\n"))
+        self._close()
+
+    def _close(self) -> None:
+        self._closing = True
+        self._waiting.clear()
+        self._transport.close()
+
+    def close_if_due(self, beat: int) -> None:
+        """Hang up when a deadline has passed; called for each connection once a second."""
+        age = beat - self.beat
+        if self.write_stuck:
+            if age > WRITE_SECONDS:
+                self._transport.abort()
+        elif self._closing:
+            if age > IDLE_SECONDS:
+                self._transport.abort()
+        elif self.in_request and not self._busy:
+            if age > REQUEST_SECONDS:
+                self._refuse(408, f"The request did not end within {REQUEST_SECONDS} seconds.")
+        elif not self._busy and age > IDLE_SECONDS:
+            self._close()
+
+    def close_if_idle(self) -> None:
+        """Hang up at once unless an answer is owed."""
+        if not self._busy:
+            self._close()
+
+
+class Server:
+    """A listening socket and its connections; made by `serve`."""
+
+    def __init__(self, handler: Handler, max_connections: int, on_bug: Callable[[], None]) -> None:
+        self.handler = handler
+        self.max_connections = max_connections
+        self.on_bug = on_bug
+        self.connections: set[Connection] = set()
+        self.beat = 0  # seconds since start; a coarse clock that costs a request nothing
+        self.stopping = False
+        self.loop = asyncio.get_running_loop()
+        self._listener: asyncio.AbstractServer | None = None
+        self.port = 0
+
+    async def listen(self, host: str, port: int) -> None:
+        """Open the socket; several processes may share one port. Raises OSError when taken."""
+        shared = hasattr(socket, "SO_REUSEPORT")
+        self._listener = await self.loop.create_server(
+            lambda: Connection(self), host, port, backlog=4096, reuse_port=shared or None
+        )
+        self.port = self._listener.sockets[0].getsockname()[1]
+        self._tick()
+
+    def _tick(self) -> None:
+        _Date.renew()
+        self.beat += 1
+        for connection in list(self.connections):
+            connection.close_if_due(self.beat)
+        if not self.stopping or self.connections:
+            self.loop.call_later(1, self._tick)
+
+    async def stop(self, grace_seconds: float = 3.0) -> None:
+        """Accept no more, answer what is owed, hang up."""
+        self.stopping = True
+        if self._listener is not None:
+            self._listener.close()
+        for connection in list(self.connections):
+            connection.close_if_idle()
+        end = self.loop.time() + grace_seconds
+        while self.connections and self.loop.time() < end:
+            await asyncio.sleep(0.02)
+
+
+async def serve(
+    handler: Handler,
+    host: str,
+    port: int,
+    *,
+    max_connections: int = 8192,
+    on_bug: Callable[[], None] = lambda: None,
+) -> Server:
+    """Serve `handler` on `host:port` in the running loop (0 picks a free port)."""
+    server = Server(handler, max_connections, on_bug)
+    await server.listen(host, port)
+    return server
