@@ -14,11 +14,7 @@ from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 
-from httptools import (  # type: ignore[attr-defined]
-    HttpParserError,
-    HttpParserUpgrade,
-    HttpRequestParser,
-)
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_TARGET_BYTES = 8 * 1024
