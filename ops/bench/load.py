@@ -1,0 +1,313 @@
+"""The load generator: one process, raw protocols on uvloop, as little work a request as can be.
+
+Closed loop: every connection asks again as soon as it is answered. Open loop (`--rate`): requests
+fall due at a fixed pace and latency counts from the due time, so a slow server cannot hide.
+At the end nothing new is asked, but what is in flight is waited for: acked is then exact.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from array import array
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvloop
+
+from base.clock import steady
+from ops.bench import traffic
+
+_STEP_MS = 0.05  # width of a latency bucket
+_BUCKETS = 200_000  # up to 10 s; slower ones share the last
+_SCALE = 1000 / _STEP_MS
+_GRACE_SECONDS = 10.0  # for requests in flight at the end
+_OPEN_STEP_SECONDS = 0.001  # how often due requests are sent in the open loop
+_CLICK_ID = 32
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one run saw; latencies in milliseconds, `ids_file` holds 32 bytes for each ack."""
+
+    seconds: float  # of asking, without the wait for the last answers
+    connections: int
+    rate_asked: float | None
+    requests: int  # answered
+    per_second: float
+    statuses: dict[str, int]
+    acked: int
+    errors: int  # connections lost with a request in flight, or refused
+    unanswered: int  # still in flight after the grace, or due and never sent
+    latency_ms: dict[str, float]
+    each_second: list[int]
+
+
+class Load:
+    """The state all connections of one run share."""
+
+    def __init__(self, requests: Sequence[bytes], *, rate: float | None) -> None:
+        self.next_request = cycle(requests).__next__
+        self.rate = rate
+        self.asking = True
+        self.statuses: dict[bytes, int] = defaultdict(int)
+        self.buckets = array("Q", bytes(8 * (_BUCKETS + 1)))
+        self.slowest = 0.0
+        self.ids = bytearray()
+        self.answered = 0
+        self.errors = 0
+        self.each_second: list[int] = []
+        self.in_flight = 0
+        self.idle: deque[_Connection] = deque()  # open loop only
+        self.due: deque[float] = deque()
+        self.all_answered = asyncio.Event()
+
+    def finish_asking(self) -> None:
+        """No new requests; `all_answered` is set once the last one in flight is answered."""
+        self.asking = False
+        if not self.in_flight:
+            self.all_answered.set()
+
+    def percentile(self, share: float) -> float:
+        """The latency in ms that `share` of the answers did not exceed; 0 without answers."""
+        wanted, seen = share * self.answered, 0
+        for bucket, count in enumerate(self.buckets):
+            seen += count
+            if count and seen >= wanted:
+                return round(min((bucket + 1) * _STEP_MS, self.slowest * 1000), 3)
+        return 0.0
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection with at most one request in flight."""
+
+    __slots__ = ("gone", "load", "rest", "since", "transport", "waiting", "write")
+
+    def __init__(self, load: Load) -> None:
+        self.load = load
+        self.rest = b""
+        self.since = 0.0
+        self.waiting = False
+        self.gone = asyncio.Event()
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.write = transport.write
+
+    def ask(self, due: float) -> None:
+        """Send the next request; its latency counts from `due`."""
+        self.waiting = True
+        self.load.in_flight += 1
+        self.since = due
+        self.write(self.load.next_request())
+
+    def data_received(self, data: bytes) -> None:
+        if self.rest:
+            data = self.rest + data
+        end = data.find(b"\r\n\r\n")
+        if end < 0 or len(data) < end + 4 + _body_length(data, end):
+            self.rest = data
+            return
+        self.rest = b""
+        now = steady()
+        load = self.load
+        load.statuses[data[9:12]] += 1
+        load.answered += 1
+        at = data.find(b"\r\nX-Click-Id: ", 0, end)
+        if at > 0:
+            load.ids += data[at + 14 : at + 14 + _CLICK_ID]
+        taken = now - self.since
+        load.buckets[min(int(taken * _SCALE), _BUCKETS)] += 1
+        if taken > load.slowest:
+            load.slowest = taken
+        if load.asking and load.rate is None:
+            self.since = now
+            self.write(load.next_request())
+        else:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Answered and not asking again by itself: take what is due, or wait, or end."""
+        load = self.load
+        self.waiting = False
+        load.in_flight -= 1
+        if load.asking and load.due:
+            self.ask(load.due.popleft())
+        elif load.asking:
+            load.idle.append(self)
+        elif not load.in_flight:
+            load.all_answered.set()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        load = self.load
+        self.rest = b""
+        self.gone.set()
+        if self.waiting:
+            load.errors += 1
+            load.in_flight -= 1
+            self.waiting = False
+        if not load.asking and not load.in_flight:
+            load.all_answered.set()
+
+
+def _body_length(data: bytes, end: int) -> int:
+    """Content-Length in the head that ends at `end`, in whatever case; 0 without one."""
+    at = data.find(b"ength: ", 0, end)
+    if at < 0:
+        return 0
+    return int(data[at + 7 : data.find(b"\r\n", at)])
+
+
+async def run(
+    host: str,
+    port: int,
+    requests: Sequence[bytes],
+    *,
+    connections: int,
+    seconds: float,
+    rate: float | None = None,
+) -> tuple[Report, bytes]:
+    """Ask for `seconds`, wait for the rest; the report and the acked ids, 32 bytes each."""
+    load = Load(requests, rate=rate)
+    loop = asyncio.get_running_loop()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    keepers = [asyncio.ensure_future(_keep(load, host, port)) for _ in range(connections)]
+    await asyncio.sleep(0)
+    started = steady()
+    helpers = [asyncio.ensure_future(_count_seconds(load))]
+    if rate is not None:
+        helpers.append(asyncio.ensure_future(_pace(load, rate)))
+    await _wait(stop, seconds)
+    took = steady() - started
+    load.finish_asking()
+    await _wait(load.all_answered, _GRACE_SECONDS)
+    for task in [*helpers, *keepers]:
+        task.cancel()
+    await asyncio.gather(*helpers, *keepers, return_exceptions=True)
+    return _report(load, took, connections), bytes(load.ids)
+
+
+async def _keep(load: Load, host: str, port: int) -> None:
+    """One connection for the length of the run, opened again when the server ends it."""
+    loop = asyncio.get_running_loop()
+    while load.asking:
+        try:
+            transport, link = await loop.create_connection(lambda: _Connection(load), host, port)
+        except OSError:
+            load.errors += 1
+            await asyncio.sleep(0.1)
+            continue
+        try:
+            if load.rate is None:
+                link.ask(steady())
+            else:
+                load.idle.append(link)
+            await link.gone.wait()
+        finally:
+            transport.close()
+
+
+async def _pace(load: Load, rate: float) -> None:
+    """Send each request when it falls due, or queue its due time while no connection is idle."""
+    started, sent = steady(), 0
+    while True:
+        target = int((steady() - started) * rate)
+        while sent < target:
+            due = started + (sent + 1) / rate
+            sent += 1
+            while load.idle and load.idle[0].transport.is_closing():
+                load.idle.popleft()
+            if load.idle:
+                load.idle.popleft().ask(due)
+            else:
+                load.due.append(due)
+        await asyncio.sleep(_OPEN_STEP_SECONDS)
+
+
+async def _count_seconds(load: Load) -> None:
+    before = 0
+    while True:
+        await asyncio.sleep(1)
+        load.each_second.append(load.answered - before)
+        before = load.answered
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def _report(load: Load, took: float, connections: int) -> Report:
+    return Report(
+        seconds=round(took, 3),
+        connections=connections,
+        rate_asked=load.rate,
+        requests=load.answered,
+        per_second=round(load.answered / took, 1),
+        statuses={code.decode(): count for code, count in load.statuses.items()},
+        acked=len(load.ids) // _CLICK_ID,
+        errors=load.errors,
+        unanswered=load.in_flight + len(load.due),
+        latency_ms={
+            "p50": load.percentile(0.5),
+            "p90": load.percentile(0.9),
+            "p99": load.percentile(0.99),
+            "max": round(load.slowest * 1000, 3),
+        },
+        each_second=load.each_second,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """`python -m ops.bench.load`: print one report, write the acked ids when asked."""
+    chosen = _arguments(arguments)
+    address = urlsplit(chosen.url)
+    host, port = address.hostname or "127.0.0.1", address.port or 80
+    targets = traffic.read(chosen.targets) if chosen.targets else [traffic.Target(chosen.path)]
+    wire = [target.wire(f"{host}:{port}") for target in targets]
+    report, ids = uvloop.run(
+        run(
+            host,
+            port,
+            wire,
+            connections=chosen.connections,
+            seconds=chosen.seconds,
+            rate=chosen.rate,
+        )
+    )
+    if chosen.acked:
+        chosen.acked.write_bytes(ids)
+    if chosen.json:
+        print(json.dumps(asdict(report)))
+    else:
+        for name, value in asdict(report).items():
+            print(f"{name:12} {value}")
+    return 0
+
+
+def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ops.bench.load", description=__doc__)
+    parser.add_argument("--url", required=True, help="http://HOST:PORT of the doors")
+    parser.add_argument("--connections", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--rate", type=float, help="requests a second; without it: closed loop")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--targets", type=Path, help="a JSON list of method, path, headers, body")
+    what.add_argument("--path", help="one path asked again and again")
+    parser.add_argument("--acked", type=Path, help="write the acked click ids, 32 bytes each")
+    parser.add_argument("--json", action="store_true")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
