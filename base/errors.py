@@ -1,12 +1,12 @@
 """The family of errors, drawn before the code.
 
-    HopfleetError
-    ├── Transient            again later: the world was not ready
-    │   ├── StoreAway        PostgreSQL or Redis did not answer
-    │   └── JournalRefused   the journal answered, but is not one we may trust
-    ├── Permanent            never by itself: stop, keep it visible
-    │   └── Refused          the caller's input breaks a rule; the text is for the caller
-    └── Misused              a person asked for something that cannot be; exit code 2
+HopfleetError
+├── Transient            again later: the world was not ready
+│   ├── StoreAway        PostgreSQL or Redis did not answer
+│   └── JournalRefused   the journal answered, but is not one we may trust
+├── Permanent            never by itself: stop, keep it visible
+│   └── Refused          the caller's input breaks a rule; the text is for the caller
+└── Misused              a person asked for something that cannot be; exit code 2
 """
 
 

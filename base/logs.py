@@ -2,14 +2,15 @@
 
 import logging
 import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 import orjson
 import structlog
 
 
-def _render(_: Any, __: str, event: dict[str, Any]) -> bytes:
-    return orjson.dumps(event, default=str)
+def _render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    return orjson.dumps(dict(event), default=str)
 
 
 def configure(level: str = "info", process: str | None = None) -> None:
@@ -33,7 +34,7 @@ def configure(level: str = "info", process: str | None = None) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                lambda _, __, event: orjson.dumps(event, default=str).decode(),
+                lambda _, __, event: orjson.dumps(dict(event), default=str).decode(),
             ],
         )
     )

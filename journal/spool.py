@@ -22,7 +22,7 @@ from journal.streams import Kind
 _MAGIC = b"\xf4HF1"  # no JSON and no UTF-8 contains it, so a scan finds the next record
 _HEAD = struct.Struct("<4sII")  # magic, payload length, crc32 of the payload
 _MOST_RECORD_BYTES = 64 * 1024 * 1024
-SEGMENT_BYTES = 64 * 1024 * 1024
+SEGMENT_BYTES = 16 * 1024 * 1024  # a replay holds one in memory
 _FREE_SHARE = 0.2  # of the disk's free bytes: the spool must not be what fills the disk
 
 
@@ -65,7 +65,12 @@ def read(segment: Path, damage: Damage) -> Iterator[Batch]:
             at = found + 1
             continue
         at = found + _HEAD.size + length
-        yield _decode(payload)
+        try:
+            batch = _decode(payload)
+        except ValueError:
+            damage.bytes += _HEAD.size + length  # written by a release we cannot read: kept aside
+            continue
+        yield batch
     damage.bytes += len(data) - at
 
 
@@ -80,7 +85,7 @@ class Spool:
         self.folder = root / name
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(self.folder)
-        if self._lock is None:
+        if self._lock is None or not (self.folder / "lock").exists():
             raise StoreAway(f"Another process holds the spool folder {self.folder}.")
         self._max_bytes = max_bytes
         self._file: int | None = None

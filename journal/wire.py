@@ -19,7 +19,7 @@ Command = tuple[bytes | str | int | float, ...]
 
 def _pack(command: Command) -> bytes:
     # hiredis' stub means a tuple of any length.
-    return hiredis.pack_command(command)  # type: ignore[arg-type]
+    return bytes(hiredis.pack_command(command))  # type: ignore[arg-type]
 
 
 class _Protocol(asyncio.Protocol):

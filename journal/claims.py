@@ -1,0 +1,227 @@
+"""The worker's end of the journal: claim batches, take over from the dead, acknowledge."""
+
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from base.errors import StoreAway
+from base.settings import settings
+from journal.streams import (
+    ACKNOWLEDGE,
+    FORGET_CONSUMER,
+    GROUP,
+    IN_FLIGHT,
+    Kind,
+    items_key,
+    stream,
+)
+
+STALE_MS = 10_000  # a claim is stored in 3 s or given up: after 10 its holder is dead or stopped
+FORGET_MS = 3_600_000
+_READ_COUNT = 64  # batches a read; a full one is about a megabyte
+_MOST_LISTED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One batch in our hands; `entry` is its place in the stream."""
+
+    entry: bytes
+    id: str
+    count: int
+    version: bytes
+    body: bytes
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+        raise StoreAway("The journal does not answer.") from error
+    except (redis.ReadOnlyError, redis.OutOfMemoryError, redis.BusyLoadingError) as error:
+        raise StoreAway("The journal cannot be written to.") from error
+
+
+@cache
+def client() -> "redis.Redis":
+    """This process's connection pool to the journal."""
+    # A repeated XREADGROUP would claim a second set of batches: never by itself.
+    return redis.Redis.from_url(
+        settings().journal,
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def consumer_name() -> str:
+    """A name no consumer had before: the host, the process, and chance."""
+    return f"{socket.gethostname()[:30]}-{os.getpid()}-{secrets.token_hex(4)}"
+
+
+class Consumer:
+    """One thread's share of one stream."""
+
+    def __init__(self, kind: Kind, name: str) -> None:
+        self.kind = kind
+        self.name = name
+        self._stream = stream(kind)
+        self._owed = False  # whether an earlier claim of ours may still be open
+
+    def claim(self, most_items: int) -> list[Claimed]:
+        """New batches of up to about `most_items` items; first our own that did not get stored.
+
+        Raises `StoreAway`. Batches stay claimed until `acknowledge`, whatever happens to us.
+        """
+        with _errors():
+            if self._owed:
+                self._owed = False
+                if left := self._read("0"):
+                    self._owed = True
+                    return left
+            claimed: list[Claimed] = []
+            items = 0
+            while items < most_items:
+                some = self._read(">")
+                claimed += some
+                items += sum(batch.count for batch in some)
+                if len(some) < _READ_COUNT:
+                    break
+            self._owed = bool(claimed)
+            return claimed
+
+    def _read(self, after: str) -> list[Claimed]:
+        try:
+            reply: Any = client().xreadgroup(
+                GROUP, self.name, {self._stream: after}, count=_READ_COUNT
+            )
+        except redis.ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            make_group(self.kind)
+            return []
+        if not reply:
+            return []
+        # RESP3 gives a map of lists, RESP2 a list of pairs.
+        entries = next(iter(reply.values()))[0] if isinstance(reply, dict) else reply[0][1]
+        return _batches(entries)
+
+    def acknowledge(self, claimed: list[Claimed]) -> None:
+        """Take stored batches out of the journal; harmless when repeated."""
+        arguments: list[Any] = [GROUP]
+        for batch in claimed:
+            arguments += [batch.entry, batch.count]
+        with _errors():
+            _script(ACKNOWLEDGE)(keys=[self._stream, items_key(self.kind)], args=arguments)
+            self._owed = False
+
+    def stale(self) -> dict[str, list[bytes]]:
+        """Entries that somebody has held for too long, by holder."""
+        with _errors():
+            try:
+                found: Any = client().xpending_range(
+                    self._stream, GROUP, "-", "+", _READ_COUNT, idle=STALE_MS
+                )
+            except redis.ResponseError:
+                return {}
+        holders: dict[str, list[bytes]] = {}
+        for entry in found:
+            holders.setdefault(entry["consumer"].decode(), []).append(entry["message_id"])
+        return holders
+
+    def take_over(self, entries: list[bytes]) -> list[Claimed]:
+        """Make stale entries ours; somebody quicker may leave us fewer."""
+        with _errors():
+            reply: Any = client().xclaim(self._stream, GROUP, self.name, STALE_MS, entries)
+        self._owed = True
+        return _batches(reply)
+
+
+def _batches(entries: Any) -> list[Claimed]:
+    claimed = []
+    for entry, fields in entries:
+        # A deleted entry that is still pending has no fields: acknowledging clears it.
+        fields = fields or {}
+        claimed.append(
+            Claimed(
+                entry,
+                fields.get(b"id", b"").decode("ascii", "replace"),
+                int(fields.get(b"n", 0)),
+                fields.get(b"v", b""),
+                fields.get(b"b", b""),
+            )
+        )
+    return claimed
+
+
+@cache
+def _script(source: str) -> Any:
+    return client().register_script(source)
+
+
+def make_group(kind: Kind) -> None:
+    """The consumer group, from the stream's first entry; harmless when it is there."""
+    with _errors():
+        try:
+            client().xgroup_create(stream(kind), GROUP, id="0", mkstream=True)
+        except redis.ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+
+def forget_idle_consumers(kind: Kind) -> int:
+    """Delete names that hold nothing and have been silent for an hour; returns how many."""
+    with _errors():
+        try:
+            consumers = cast(list[dict[str, Any]], client().xinfo_consumers(stream(kind), GROUP))
+        except redis.ResponseError:
+            return 0
+        gone = 0
+        for consumer in consumers:
+            if consumer["idle"] > FORGET_MS and not consumer["pending"]:
+                gone += int(
+                    _script(FORGET_CONSUMER)(keys=[stream(kind)], args=[GROUP, consumer["name"]])
+                )
+        return gone
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """How much waits in one stream, in items."""
+
+    items: int  # waiting and in flight
+    in_flight: int
+    oldest_seconds: float
+
+
+def depth(kind: Kind) -> Depth:
+    """What waits in a stream now; raises `StoreAway`."""
+    with _errors():
+        connection = client()
+        items = int(cast(Any, connection.get(items_key(kind))) or 0)
+        first: Any = connection.xrange(stream(kind), count=1)
+        seconds, micros = cast(tuple[int, int], connection.time())
+        try:
+            in_flight = int(_script(IN_FLIGHT)(keys=[stream(kind)], args=[GROUP, _MOST_LISTED]))
+        except redis.ResponseError:  # no group yet: nobody has claimed anything
+            in_flight = 0
+    oldest = 0.0
+    if first:
+        oldest = max(0.0, seconds + micros / 1e6 - int(first[0][0].split(b"-")[0]) / 1000)
+    return Depth(items, in_flight, round(oldest, 3))
+
+
+def waiting(kind: Kind) -> bool:
+    """Whether anything is in the stream, claimed or not; raises `StoreAway`."""
+    with _errors():
+        return bool(client().xlen(stream(kind)))

@@ -1,0 +1,108 @@
+"""Nudges: "look there", sent from a thread, throttled, and only while few enough wait.
+
+A nudge that is not sent, or is lost, costs at most a second: the scheduler sweeps the records.
+"""
+
+import threading
+from collections.abc import Iterable
+
+import redis
+from dramatiq import Message
+from dramatiq.errors import BrokerConnectionError
+
+from base.clock import wall_ms
+from base.logs import log
+from workers.broker import NAMESPACE, broker
+from workers.queues import Queue
+
+INTERVAL_SECONDS = 0.05
+PER_WORKER = 2
+WORKER_SEEN_SECONDS = 15
+_SAY_EVERY = 600  # failed rounds; the broker's absence is one fact, not one per click
+
+# Which actor looks after a queue's records.
+ACTORS = {
+    Queue.CLICKS: "clicks.drain",
+    Queue.CONVERSIONS: "conversions.drain",
+}
+
+
+def workers_key(queue: Queue) -> str:
+    """The sorted set of workers on a queue; scores are when each was last seen, in ms."""
+    return f"{NAMESPACE}:workers:{queue}"
+
+
+def seen(queues: Iterable[Queue], name: str) -> None:
+    """Say that worker `name` is alive on `queues`; raises redis errors."""
+    now = wall_ms()
+    with broker.client.pipeline(transaction=False) as pipe:
+        for queue in queues:
+            pipe.zadd(workers_key(queue), {name: now})
+            pipe.zremrangebyscore(workers_key(queue), 0, now - 10 * WORKER_SEEN_SECONDS * 1000)
+        pipe.execute()
+
+
+def gone(queues: Iterable[Queue], name: str) -> None:
+    """Say that worker `name` has ended."""
+    for queue in queues:
+        broker.client.zrem(workers_key(queue), name)
+
+
+def nudge(queue: Queue, actor_name: str | None = None) -> bool:
+    """Send one nudge unless two per worker wait already; raises when the broker is away."""
+    waiting = broker.client.llen(f"{NAMESPACE}:{queue}")
+    since = wall_ms() - WORKER_SEEN_SECONDS * 1000
+    workers = max(1, int(broker.client.zcount(workers_key(queue), since, "+inf")))
+    if int(waiting) >= PER_WORKER * workers:
+        return False
+    broker.enqueue(
+        Message(
+            queue_name=str(queue),
+            actor_name=actor_name or ACTORS[queue],
+            args=(),
+            kwargs={},
+            options={},
+        )
+    )
+    return True
+
+
+class Nudger:
+    """A thread that sends what others ask for: the first at once, then one each interval."""
+
+    def __init__(self) -> None:
+        self._asked: set[Queue] = set()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._failed = 0
+        self._thread = threading.Thread(target=self._run, name="nudges", daemon=True)
+        self._thread.start()
+
+    def ask(self, queue: Queue) -> None:
+        """Have the queue's actor look soon; never blocks."""
+        self._asked.add(queue)
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End the thread after what it is doing."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            asked, self._asked = self._asked, set()
+            for queue in asked:
+                self._send(queue)
+            self._stop.wait(INTERVAL_SECONDS)
+
+    def _send(self, queue: Queue) -> None:
+        try:
+            nudge(queue)
+            self._failed = 0
+        except (redis.RedisError, BrokerConnectionError, OSError) as error:
+            if self._failed % _SAY_EVERY == 0:
+                log().warning("broker.away", reason=type(error).__name__)
+            self._failed += 1
