@@ -1,0 +1,34 @@
+"""Query strings: what a visitor's request carries after the question mark."""
+
+from urllib.parse import unquote
+
+from rules.text import clean
+from schemas.fields import VALUE_CHARACTERS
+
+MAX_PARAMETERS = 100
+MAX_NAME_CHARACTERS = 100
+MAX_BYTES = 65_536
+
+
+def parse(query: bytes) -> dict[str, str]:
+    """The parameters of an urlencoded query or form; never raises.
+
+    The first value of a name wins; parameters after the hundredth, nameless ones and names over
+    100 characters are dropped; values are cut at 1,000 characters; control characters vanish;
+    invalid UTF-8 becomes U+FFFD. Only `&` separates.
+    """
+    found: dict[str, str] = {}
+    if not query:
+        return found
+    text = query[:MAX_BYTES].decode("utf-8", "replace").replace("+", " ")
+    for pair in text.split("&", MAX_PARAMETERS)[:MAX_PARAMETERS]:
+        name, _, value = pair.partition("=")
+        if "%" in pair:
+            name, value = unquote(name), unquote(value)
+        if len(value) > VALUE_CHARACTERS or not value.isprintable():
+            value = clean(value, VALUE_CHARACTERS)
+        if not name.isprintable():
+            name = clean(name, MAX_NAME_CHARACTERS + 1)
+        if name and len(name) <= MAX_NAME_CHARACTERS and name not in found:
+            found[name] = value
+    return found
