@@ -25,9 +25,13 @@ def source(query: dict[str, str], referrer: str | None) -> tuple[str | None, boo
     return name[:SOURCE_CHARACTERS], True
 
 
-@lru_cache(4096)
 def referrer_host(referrer: str) -> str | None:
     """The host of a referrer, lower-case, without port and credentials; None when it has none."""
+    return _host(referrer[:600])  # a host has 253 characters; bounds what the cache holds
+
+
+@lru_cache(4096)
+def _host(referrer: str) -> str | None:
     _, separator, rest = referrer.partition("://")
     if not separator:
         return None
