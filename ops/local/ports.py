@@ -2,6 +2,7 @@
 
 import errno
 import os
+import random
 import socket
 from pathlib import Path
 
@@ -13,10 +14,14 @@ LOOPBACK = "127.0.0.1"
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
+    """A port of the loopback address that nobody listens on right now.
+
+    Below the range that outgoing connections draw from: one of those could otherwise take the
+    port of a server that is being restarted, or even be connected to itself.
+    """
+    while trouble(LOOPBACK, port := random.randrange(15_000, 32_000)):
+        pass
+    return port
 
 
 def trouble(host: str, port: int) -> OSError | None:

@@ -14,13 +14,13 @@ from base.errors import Misused
 from ops.local import machine, ports, reasons
 from ops.local.binaries import SETTING, major_version, postgres_programs
 from ops.local.server import (
+    QUIET,
+    Hooks,
     NotStarted,
-    Say,
     Server,
     end_strays,
     launch,
     secret_in,
-    silent,
     tail,
     wait_until_ready,
 )
@@ -38,7 +38,7 @@ def start_postgres(
     *,
     log: Path | None = None,
     connections: int = 100,
-    say: Say = silent,
+    hooks: Hooks = QUIET,
 ) -> Server:
     """Start the PostgreSQL of `folder`, which is made on first use; returns when it answers.
 
@@ -54,15 +54,16 @@ def start_postgres(
     log = log or folder / "log"
     major = major_version(programs, runs_as)
     if not (base / "data" / "PG_VERSION").exists():
-        say("Making a new PostgreSQL database …")
+        hooks.say("Making a new PostgreSQL database …")
         _initialise(base, programs, major, runs_as)
     _check_major(base, major)
     _end_leftovers(base / "data")
     port = ports.remembered(folder, port, "choose another for PostgreSQL")
     process = _launch(base, programs, port, connections, runs_as, log)
+    hooks.launched("postgres", process, signal.SIGINT.name)
     ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", ports.LOOPBACK, "-p", str(port)]
     if not wait_until_ready(
-        process, lambda: subprocess.run(ready, **runs_as.options).returncode == 0, _REPLAYING, say
+        process, lambda: subprocess.run(ready, **runs_as.options).returncode == 0, _REPLAYING, hooks
     ):
         raise NotStarted(reasons.why(NAME, SETTING, tail(log), folder, log))
     return Server(

@@ -14,8 +14,6 @@ import psutil
 from base import clock
 from base.errors import HopfleetError
 
-Say = Callable[[str], None]
-
 # A store that replays says so this often; there is no limit on how long it may take.
 _SAY_EVERY_SECONDS = 5.0
 _READY_POLL_SECONDS = 0.02
@@ -25,8 +23,18 @@ class NotStarted(HopfleetError):
     """An embedded server ended before it was ready; the text says what to do."""
 
 
-def silent(_: str) -> None:
-    """Says nothing; for callers without a screen."""
+@dataclass(frozen=True)
+class Hooks:
+    """What a caller wants to know while a server starts, and how it can give up."""
+
+    say: Callable[[str], None] = lambda _: None
+    # At once after the process exists, so that it can be recorded before anything else.
+    launched: Callable[[str, "subprocess.Popen[bytes]", str], None] = lambda *_: None
+    # Called often while waiting; what it raises ends the server and reaches the caller.
+    waiting: Callable[[], None] = lambda: None
+
+
+QUIET = Hooks()
 
 
 @dataclass(frozen=True)
@@ -85,17 +93,23 @@ def launch(
 
 
 def wait_until_ready(
-    process: subprocess.Popen[bytes], ready: Callable[[], bool], waiting: str, say: Say
+    process: subprocess.Popen[bytes], ready: Callable[[], bool], waiting: str, hooks: Hooks
 ) -> bool:
     """Ask `ready` until it says yes; `False` when the process ended instead. No time limit."""
     said = clock.steady()
-    while process.poll() is None:
-        if ready():
-            return True
-        if clock.steady() - said >= _SAY_EVERY_SECONDS:
-            said = clock.steady()
-            say(waiting)
-        clock.sleep(_READY_POLL_SECONDS)
+    try:
+        while process.poll() is None:
+            if ready():
+                return True
+            if clock.steady() - said >= _SAY_EVERY_SECONDS:
+                said = clock.steady()
+                hooks.say(waiting)
+            hooks.waiting()
+            clock.sleep(_READY_POLL_SECONDS)
+    except BaseException:
+        process.kill()  # it was not ready, so nobody has given it anything yet
+        process.wait()
+        raise
     return False
 
 

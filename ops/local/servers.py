@@ -7,8 +7,16 @@ server.stop(); forget(folder)
 """
 
 from ops.local.postgres import start_postgres
-from ops.local.server import NotStarted, Server
+from ops.local.server import Hooks, NotStarted, Server
 from ops.local.unprivileged import forget
 from ops.local.valkey import start_broker, start_journal
 
-__all__ = ["NotStarted", "Server", "forget", "start_broker", "start_journal", "start_postgres"]
+__all__ = [
+    "Hooks",
+    "NotStarted",
+    "Server",
+    "forget",
+    "start_broker",
+    "start_journal",
+    "start_postgres",
+]

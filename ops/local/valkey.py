@@ -10,13 +10,13 @@ from textwrap import dedent
 from base.errors import HopfleetError
 from ops.local import machine, ports, reasons
 from ops.local.server import (
+    QUIET,
+    Hooks,
     NotStarted,
-    Say,
     Server,
     end_strays,
     launch,
     secret_in,
-    silent,
     tail,
     wait_until_ready,
 )
@@ -45,7 +45,7 @@ _VOLATILE = "\nappendonly no\n"
 
 
 def start_journal(
-    folder: Path, port: int = 0, *, log: Path | None = None, say: Say = silent
+    folder: Path, port: int = 0, *, log: Path | None = None, hooks: Hooks = QUIET
 ) -> Server:
     """Start the journal of `folder`: on disk before every answer; returns when it answers.
 
@@ -53,15 +53,15 @@ def start_journal(
     last time's or a free one. Raises `NotStarted` or `Misused` with a sentence.
     """
     memory = machine.share_mib(1 / 4, 256, 8 * 1024)
-    return _start("journal", "HOPFLEET_JOURNAL_URL", _DURABLE, memory, folder, port, log, say)
+    return _start("journal", "HOPFLEET_JOURNAL_URL", _DURABLE, memory, folder, port, log, hooks)
 
 
 def start_broker(
-    folder: Path, port: int = 0, *, log: Path | None = None, say: Say = silent
+    folder: Path, port: int = 0, *, log: Path | None = None, hooks: Hooks = QUIET
 ) -> Server:
     """Start the store of broker and cache in `folder`: in memory only, empty at every start."""
     memory = machine.share_mib(1 / 16, 128, 1024)
-    return _start("broker", "HOPFLEET_REDIS_URL", _VOLATILE, memory, folder, port, log, say)
+    return _start("broker", "HOPFLEET_REDIS_URL", _VOLATILE, memory, folder, port, log, hooks)
 
 
 def _start(
@@ -72,7 +72,7 @@ def _start(
     folder: Path,
     port: int,
     log: Path | None,
-    say: Say,
+    hooks: Hooks,
 ) -> Server:
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -87,8 +87,9 @@ def _start(
         process = launch([str(program), "-"], log, {"umask": 0o077}, stdin=config.encode())
     except OSError as error:
         raise NotStarted(reasons.of_system_error(title, setting, error, folder)) from error
+    hooks.launched(name, process, signal.SIGTERM.name)
     waiting = f"The {name} is reading its file …"
-    if not wait_until_ready(process, lambda: _answers(port, password), waiting, say):
+    if not wait_until_ready(process, lambda: _answers(port, password), waiting, hooks):
         raise NotStarted(reasons.why(title, setting, tail(log), folder, log))
     url = f"redis://{_USER}:{password}@{ports.LOOPBACK}:{port}/0"
     # SIGTERM closes the file in order; the second one ends it even while it replays.
