@@ -1,1 +1,68 @@
-"""The command line, one noun a file."""
+"""The command line, one noun a file; a command's module is imported only when it is called.
+
+A new noun is one line in `NOUNS` and a module of that name here with `app = typer.Typer()`. With
+one command in it, `hopfleet NOUN` runs it; with several, they are its verbs.
+"""
+
+import sys
+from importlib import import_module
+
+import typer
+
+from base.errors import HopfleetError, Misused
+
+# name → what `hopfleet --help` says about it, in the order of the help.
+NOUNS = {
+    "up": "Start everything on this machine: stores, doors, workers, scheduler.",
+    "env": "Print the settings that point other tools at a running `up`.",
+    "migrate": "Bring the database to this version's tables.",
+    "ingest": "Serve the doors.",
+    "worker": "Work on the queues named.",
+    "scheduler": "Run the clock.",
+}
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run one command and leave: exit code 0 done, 1 failed, 2 wrong use."""
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        command_line(words[0] if words else None)(args=words, prog_name="hopfleet")
+    except HopfleetError as error:
+        typer.echo(f"hopfleet: {error}", err=True)
+        sys.exit(2 if isinstance(error, Misused) else 1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def command_line(wanted: str | None) -> typer.Typer:
+    """The whole command line, of which only the noun `wanted` is imported and can run."""
+    app = typer.Typer(
+        help="Hopfleet: click tracking that loses nothing.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    # Without a callback, Typer would take a single command for the whole application.
+    app.callback()(_nothing)
+    for noun, help_text in NOUNS.items():
+        if noun == wanted:
+            _attach(app, noun, help_text, import_module(f"ops.cli.{noun}").app)
+        else:
+            app.command(noun, help=help_text)(_nothing)
+    return app
+
+
+def _attach(app: typer.Typer, noun: str, help_text: str, module: typer.Typer) -> None:
+    if len(module.registered_commands) != 1 or module.registered_callback:
+        app.add_typer(
+            module, name=noun, help=help_text, no_args_is_help=True, rich_markup_mode=None
+        )
+        return
+    only = module.registered_commands[0]
+    assert only.callback is not None
+    app.command(noun, help=help_text, context_settings=only.context_settings)(only.callback)
+
+
+def _nothing() -> None:
+    """Stands in for commands that are only listed."""

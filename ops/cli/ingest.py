@@ -1,0 +1,12 @@
+"""`hopfleet ingest`: the doors, in this process."""
+
+import ingest_api
+import typer
+
+app = typer.Typer()
+
+
+@app.command()
+def ingest() -> None:
+    """Serve until told to stop; host, port and the rest come from the settings."""
+    ingest_api.main()
