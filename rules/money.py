@@ -1,0 +1,31 @@
+"""Money: decimal amounts as senders write them, and what they add to revenue."""
+
+import re
+from decimal import Decimal
+
+from base.errors import Refused
+from schemas.fields import AMOUNT
+
+_AMOUNT = re.compile(AMOUNT)
+LARGEST = Decimal("99999999.99")  # DECIMAL(10,2)
+
+
+def amount(text: str) -> Decimal:
+    """An amount such as `12.50`: up to eight digits and two decimals, nothing else.
+
+    Raises `Refused` for signs, exponents, NaN, spaces, separators and digits of other scripts,
+    all of which `Decimal` itself would take.
+    """
+    if len(text) > 11 or text.endswith("\n") or not _AMOUNT.match(text):
+        raise Refused(
+            'The amount must be a decimal such as "12.50", below 100,000,000,'
+            " without sign, exponent or thousands separators."
+        )
+    return Decimal(text)
+
+
+def revenue(event_type: str, amount: Decimal | None) -> Decimal | None:
+    """What an event adds to revenue: refunds take away, clicks and views say nothing."""
+    if amount is None or event_type not in ("conversion", "rebill", "refund"):
+        return None
+    return -amount if event_type == "refund" and amount else amount
