@@ -2,8 +2,9 @@
 
 import re
 
-# C0 and C1 control characters, DEL, and surrogates, which no UTF-8 writer accepts.
-_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+from schemas.fields import UNWANTED
+
+_UNWANTED = re.compile(UNWANTED)
 
 
 def clean(text: str, limit: int) -> str:

@@ -14,6 +14,7 @@ from schemas.fields import (
     CURRENCY,
     SOURCE_CHARACTERS,
     SUBS,
+    UNWANTED,
     VALUE_CHARACTERS,
 )
 
@@ -23,7 +24,7 @@ MAX_ORDER_CHARACTERS = 255
 _KEPT = frozenset((*SUBS, *AD_CLICK_IDS))
 _AMOUNT = re.compile(AMOUNT)
 _CURRENCY = re.compile(CURRENCY)
-_UNWANTED = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNWANTED = re.compile(UNWANTED)
 
 
 @dataclass(slots=True)
@@ -78,9 +79,11 @@ def shape(given: Mapping[str, Any]) -> BeaconIn:
 
 def _sale(beacon: BeaconIn, given: Mapping[str, Any]) -> None:
     """Order, amount and currency; a conversion is worth keeping even when they make no sense."""
-    beacon.order_id = _text(given.get("order_id"), MAX_ORDER_CHARACTERS)
-    if beacon.order_id:
-        beacon.meta["order_id"] = beacon.order_id
+    order_id = _text(given.get("order_id"), MAX_ORDER_CHARACTERS + 1)
+    if order_id and len(order_id) <= MAX_ORDER_CHARACTERS:
+        beacon.order_id = beacon.meta["order_id"] = order_id
+    elif order_id:  # cut, it could be taken for another order
+        beacon.meta["order_id_refused"] = order_id[:50]
     amount = _text(given.get("amount"), 50)
     if amount and _AMOUNT.fullmatch(amount):
         beacon.amount = amount

@@ -24,3 +24,6 @@ VALUE_CHARACTERS = 1000
 
 AMOUNT = r"^[0-9]{1,8}(\.[0-9]{1,2})?$"  # fits DECIMAL(10,2); ASCII digits only
 CURRENCY = r"^[A-Z]{3}$"
+
+# C0 and C1 control characters, DEL, and surrogates, which no UTF-8 writer accepts.
+UNWANTED = "[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
