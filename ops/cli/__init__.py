@@ -55,9 +55,7 @@ def command_line(wanted: str | None) -> typer.Typer:
 
 def _attach(app: typer.Typer, noun: str, help_text: str, module: typer.Typer) -> None:
     if len(module.registered_commands) != 1 or module.registered_callback:
-        app.add_typer(
-            module, name=noun, help=help_text, no_args_is_help=True, rich_markup_mode=None
-        )
+        app.add_typer(module, name=noun, help=help_text, no_args_is_help=True)
         return
     only = module.registered_commands[0]
     assert only.callback is not None

@@ -1,7 +1,8 @@
 """`hopfleet ingest`: the doors, in this process."""
 
-import ingest_api
 import typer
+
+import ingest_api
 
 app = typer.Typer()
 
