@@ -18,13 +18,22 @@ class Program:
     grace_seconds: float
 
 
+@dataclass(frozen=True)
+class Fleet:
+    """What runs, what prepares the database each time, and what fills it the first time."""
+
+    programs: tuple[Program, ...]  # one of them is called `ingest` and serves the doors
+    migrate: tuple[str, ...]
+    demo: tuple[str, ...]
+
+
 def _ours(*words: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "ops", *words)
 
 
 # Doors first, so that nothing new comes in; what the workers have not finished stays in the
 # journal. A worker ends within 5 s of being told.
-FLEET = (
+_PROGRAMS = (
     Program("ingest", _ours("ingest"), stops=0, grace_seconds=2.5),
     # What comes in should be visible at once ...
     Program(
@@ -46,8 +55,7 @@ FLEET = (
     Program("scheduler", _ours("scheduler"), stops=1, grace_seconds=5.0),
 )  # fmt: skip
 
-MIGRATE = _ours("migrate")
-DEMO = (sys.executable, "-m", "ops.local.demo")
+OURS = Fleet(_PROGRAMS, _ours("migrate"), (sys.executable, "-m", "ops.local.demo"))
 
 
 def environment(changes: Mapping[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from base.errors import Misused
+from base.errors import HopfleetError
 
 MIB = 1024**2
 _CGROUP_LIMITS = (
@@ -41,24 +41,24 @@ def free_disk_bytes(folder: Path) -> int:
 
 
 def check_platform(setting: str) -> None:
-    """Raise `Misused` where the embedded servers cannot run; `setting` is the way out."""
+    """Raise `HopfleetError` where the embedded servers cannot run; `setting` is the way out."""
     if sys.platform == "win32":
-        raise Misused(
+        raise HopfleetError(
             f"The embedded servers do not run on Windows: use WSL, or set {setting} to a server"
             " elsewhere."
         )
     if sys.platform == "linux" and platform.libc_ver()[0] != "glibc":
-        raise Misused(
+        raise HopfleetError(
             "The embedded servers need glibc, which this system (musl, for instance Alpine)"
             f" lacks: set {setting} to a server elsewhere."
         )
 
 
 def package_folder(name: str, setting: str) -> Path:
-    """Where an installed package lies, without importing it; raises `Misused` when it is not."""
+    """Where an installed package lies, without importing it; raises `HopfleetError` when it is not."""
     spec = util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise Misused(
+        raise HopfleetError(
             f"The package {name} is not installed: run `make install`, or set {setting} to a"
             " server elsewhere."
         )

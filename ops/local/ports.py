@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from base.errors import Misused
+from base.errors import HopfleetError
 
 LOOPBACK = "127.0.0.1"
 
@@ -39,15 +39,15 @@ def trouble(host: str, port: int) -> OSError | None:
 
 
 def require_free(host: str, port: int, remedy: str) -> None:
-    """Raise `Misused` with one sentence when `host`:`port` cannot be listened on."""
+    """Raise `HopfleetError` with one sentence when `host`:`port` cannot be listened on."""
     error = trouble(host, port) if port else None
     if error is None:
         return
     if error.errno == errno.EADDRINUSE:
-        raise Misused(f"Port {port} is taken{_by_whom(port)}: {remedy}.")
+        raise HopfleetError(f"Port {port} is taken{_by_whom(port)}: {remedy}.")
     if error.errno in (errno.EACCES, errno.EPERM):
-        raise Misused(f"Port {port} needs rights this user does not have: {remedy}.")
-    raise Misused(f"{host}:{port} cannot be listened on ({error.strerror}): {remedy}.")
+        raise HopfleetError(f"Port {port} needs rights this user does not have: {remedy}.")
+    raise HopfleetError(f"{host}:{port} cannot be listened on ({error.strerror}): {remedy}.")
 
 
 def remembered(folder: Path, port: int, remedy: str) -> int:

@@ -10,7 +10,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from base.errors import Misused
+from base.errors import HopfleetError
 from ops.local import machine, ports, reasons
 from ops.local.binaries import SETTING, major_version, postgres_programs
 from ops.local.server import (
@@ -44,7 +44,7 @@ def start_postgres(
 
     Listens on 127.0.0.1 only, with passwords; `port` 0 takes last time's or a free one. The
     address is of role `hopfleet`, owner of database `hopfleet`, who may make databases but is
-    no superuser. Raises `NotStarted` or `Misused` with one sentence that says what to do.
+    no superuser. Raises `NotStarted` or `HopfleetError` with one sentence that says what to do.
     """
     folder = folder.absolute()
     runs_as = account(folder / "data")
@@ -105,7 +105,7 @@ def _locales(major: int) -> list[list[str]]:
 def _check_major(base: Path, major: int) -> None:
     made_by = int((base / "data" / "PG_VERSION").read_text())
     if made_by != major:
-        raise Misused(
+        raise HopfleetError(
             f"{base} was made by PostgreSQL {made_by} and these programs are {major}: set"
             f" HOPFLEET_PG_BINDIR to programs of {made_by}, or start with another --data-dir."
         )
@@ -122,7 +122,7 @@ def _end_leftovers(data: Path) -> None:
     except (OSError, ValueError, IndexError):
         return
     if _is_postmaster(pid, data):
-        raise Misused(
+        raise HopfleetError(
             f"Another PostgreSQL (process {pid}) already works in {data}: stop it with"
             f" `kill -INT {pid}`, then start again."
         )

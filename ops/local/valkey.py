@@ -50,7 +50,7 @@ def start_journal(
     """Start the journal of `folder`: on disk before every answer; returns when it answers.
 
     After a hard stop it first reads its file again, however long that takes. `port` 0 takes
-    last time's or a free one. Raises `NotStarted` or `Misused` with a sentence.
+    last time's or a free one. Raises `NotStarted` or `HopfleetError` with a sentence.
     """
     memory = machine.share_mib(1 / 4, 256, 8 * 1024)
     return _start("journal", "HOPFLEET_JOURNAL_URL", _DURABLE, memory, folder, port, log, hooks)
