@@ -40,7 +40,7 @@ def _finder(trusted: Networks) -> Callable[[str, str], str]:
 def _make_finder(trusted: Networks) -> Callable[[str, str], str]:
     @lru_cache(_CACHED)
     def is_trusted(text: str) -> bool | None:
-        address = _parse(text)
+        address = parse(text)
         return None if address is None else any(address in network for network in trusted)
 
     @lru_cache(_CACHED)
@@ -67,11 +67,12 @@ def _without_port(hop: str) -> str:
 @lru_cache(_CACHED)
 def _plain(text: str) -> str:
     """An address without zone, IPv4 taken out of ::ffff:0:0/96; other text as it is, cleaned."""
-    address = _parse(text)
+    address = parse(text)
     return clean(text, 45) if address is None else str(address)
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
+def parse(text: str) -> IPv4Address | IPv6Address | None:
+    """The address in `text`, without zone, IPv4 taken out of ::ffff:0:0/96; None when none."""
     try:
         address = ip_address(text.partition("%")[0])
     except ValueError:
@@ -85,7 +86,7 @@ def truncate(address: str) -> str:
 
     `203.0.113.77` becomes `203.0.113.0`: still enough for a country, no longer one visitor.
     """
-    parsed = _parse(address)
+    parsed = parse(address)
     if parsed is None:
         return ""
     if isinstance(parsed, IPv4Address):
@@ -95,7 +96,7 @@ def truncate(address: str) -> str:
 
 def is_address(text: str) -> bool:
     """Whether `text` is an IPv4 or IPv6 address."""
-    return _parse(text) is not None
+    return parse(text) is not None
 
 
 def visitor(secret: bytes, day: str, user_id: str, address: str, user_agent: str) -> str:
