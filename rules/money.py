@@ -24,8 +24,10 @@ def amount(text: str) -> Decimal:
     return Decimal(text)
 
 
-def revenue(event_type: str, amount: Decimal | None) -> Decimal | None:
-    """What an event adds to revenue: refunds take away, clicks and views say nothing."""
-    if amount is None or event_type not in ("conversion", "rebill", "refund"):
-        return None
-    return -amount if event_type == "refund" and amount else amount
+def signed(event_type: str, amount: Decimal) -> Decimal:
+    """What an event adds to revenue: refunds take away; `Refused` for clicks and views."""
+    if event_type == "refund":
+        return -amount if amount else amount
+    if event_type in ("conversion", "rebill"):
+        return amount
+    raise Refused(f"A {event_type} has no revenue.")
