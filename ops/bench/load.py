@@ -52,9 +52,11 @@ class Report:
 class Load:
     """The state all connections of one run share."""
 
-    def __init__(self, requests: Sequence[bytes], *, rate: float | None) -> None:
+    def __init__(self, requests: Sequence[bytes], rate: float | None, enough: int) -> None:
         self.next_request = cycle(requests).__next__
         self.rate = rate
+        self.enough = enough
+        self.stop = asyncio.Event()
         self.asking = True
         self.statuses: dict[bytes, int] = defaultdict(int)
         self.buckets = array("Q", bytes(8 * (_BUCKETS + 1)))
@@ -119,7 +121,11 @@ class _Connection(asyncio.Protocol):
         load = self.load
         load.statuses[data[9:12]] += 1
         load.answered += 1
+        if load.answered == load.enough:
+            load.stop.set()
         at = data.find(b"\r\nX-Click-Id: ", 0, end)
+        if at < 0:
+            at = data.find(b"\r\nx-click-id: ", 0, end)
         if at > 0:
             load.ids += data[at + 14 : at + 14 + _CLICK_ID]
         taken = now - self.since
@@ -172,20 +178,23 @@ async def run(
     connections: int,
     seconds: float,
     rate: float | None = None,
+    enough: int = 0,
 ) -> tuple[Report, bytes]:
-    """Ask for `seconds`, wait for the rest; the report and the acked ids, 32 bytes each."""
-    load = Load(requests, rate=rate)
+    """Ask for `seconds`, or until `enough` answers came, and wait for what is in flight.
+
+    Returns the report and the acked click ids, 32 bytes each.
+    """
+    load = Load(requests, rate, enough)
     loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, load.stop.set)
     keepers = [asyncio.ensure_future(_keep(load, host, port)) for _ in range(connections)]
     await asyncio.sleep(0)
     started = steady()
     helpers = [asyncio.ensure_future(_count_seconds(load))]
     if rate is not None:
         helpers.append(asyncio.ensure_future(_pace(load, rate)))
-    await _wait(stop, seconds)
+    await _wait(load.stop, seconds)
     took = steady() - started
     load.finish_asking()
     await _wait(load.all_answered, _GRACE_SECONDS)
@@ -283,10 +292,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             connections=chosen.connections,
             seconds=chosen.seconds,
             rate=chosen.rate,
+            enough=chosen.requests,
         )
     )
     if chosen.acked:
         chosen.acked.write_bytes(ids)
+    if chosen.report:
+        chosen.report.write_text(json.dumps(asdict(report)))
     if chosen.json:
         print(json.dumps(asdict(report)))
     else:
@@ -301,10 +313,12 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--rate", type=float, help="requests a second; without it: closed loop")
+    parser.add_argument("--requests", type=int, default=0, help="end after so many answers")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--targets", type=Path, help="a JSON list of method, path, headers, body")
     what.add_argument("--path", help="one path asked again and again")
     parser.add_argument("--acked", type=Path, help="write the acked click ids, 32 bytes each")
+    parser.add_argument("--report", type=Path, help="write the report as JSON")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args(arguments)
 

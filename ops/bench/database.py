@@ -1,0 +1,157 @@
+"""What a run asks PostgreSQL itself: copies of the database, rows counted and compared.
+
+The one place of the benchmark with SQL, apart from `db/` on purpose: whoever is measured does
+not hold the ruler.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+from base.clock import sleep, steady
+from base.ids import time_of
+
+_LINK = "https://hop.clickbank.net/?affiliate=bench&vendor=widgets&tid=c{}"
+_POLL_SECONDS = 0.03
+_COLUMNS = "user_id, campaign_id, event_type, source, metadata, revenue, created_at"
+_USERS = 5
+_CAMPAIGNS = 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Acked ids against stored ids; all three are 0 when nothing was lost or doubled."""
+
+    missing: int  # acked, no row
+    unexpected: int  # a row, never acked
+    repeated: int  # rows beyond the first for one id
+
+    @property
+    def none(self) -> bool:
+        """Whether stored equals acked exactly."""
+        return not any(asdict(self).values())
+
+
+@contextmanager
+def session(url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
+    """A connection that commits every statement by itself."""
+    with psycopg.connect(url, autocommit=True, application_name="bench") as connection:
+        yield connection
+
+
+def seed(url: str) -> list[str]:
+    """Make a few users with active campaigns; their tracking ids."""
+    ids = [f"bench{number:04d}" for number in range(_CAMPAIGNS)]
+    with session(url) as connection:
+        users = [
+            connection.execute(
+                "INSERT INTO users (email, password_hash, status)"
+                " VALUES (%s, 'none', 'active') RETURNING id",
+                [f"bench{number}@example.com"],
+            ).fetchone()
+            for number in range(_USERS)
+        ]
+        for number, tracking_id in enumerate(ids):
+            owner = users[number % _USERS]
+            assert owner is not None
+            connection.execute(
+                "INSERT INTO campaigns (user_id, name, status, affiliate_link, tracking_id)"
+                " VALUES (%s, %s, 'active', %s, %s)",
+                [owner[0], f"Bench {number}", _LINK.format(number), tracking_id],
+            )
+    return ids
+
+
+def clone(url: str, name: str) -> str:
+    """A copy of the database under another name, tables and rows; its address.
+
+    Nobody may be connected to the original.
+    """
+    address = urlsplit(url)
+    with session(address._replace(path="/postgres").geturl()) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(address.path.lstrip("/"))
+            )
+        )
+    return address._replace(path=f"/{name}").geturl()
+
+
+def settle(url: str) -> None:
+    """Checkpoint, so that no run pays for the pages of the one before."""
+    with session(url) as connection:
+        connection.execute("CHECKPOINT")
+
+
+def count(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
+    """Rows in `analytics_events`."""
+    row = connection.execute("SELECT count(*) FROM analytics_events").fetchone()
+    return int(str(row[0])) if row else 0
+
+
+def wait_for_rows(url: str, wanted: int, limit_seconds: float) -> tuple[int, float]:
+    """Wait until there are `wanted` rows; (rows then, seconds waited), at most the limit."""
+    started = steady()
+    with session(url) as connection:
+        while True:
+            rows, waited = count(connection), steady() - started
+            if rows >= wanted or waited > limit_seconds:
+                return rows, waited
+            sleep(_POLL_SECONDS)
+
+
+def compare(url: str, acked: bytes) -> Difference:
+    """Hold the acked click ids (32 bytes each) against those in the rows' metadata."""
+    open_ids = {acked[at : at + 32] for at in range(0, len(acked), 32)}
+    promised = len(open_ids)
+    stored: set[bytes] = set()
+    repeated = len(acked) // 32 - promised  # one id acked twice is as wrong as one stored twice
+    with session(url) as connection, connection.cursor() as cursor:
+        statement = "COPY (SELECT metadata->>'click_id' FROM analytics_events) TO STDOUT"
+        with cursor.copy(statement) as rows:
+            for row in rows:
+                click_id = bytes(row).rstrip(b"\n")
+                if click_id in open_ids:
+                    open_ids.discard(click_id)
+                    stored.add(click_id)
+                elif click_id in stored:
+                    repeated += 1
+                else:
+                    stored.add(click_id)
+    unexpected = len(stored) - (promised - len(open_ids))
+    return Difference(missing=len(open_ids), unexpected=unexpected, repeated=repeated)
+
+
+def is_visible(connection: "psycopg.Connection[tuple[object, ...]]", click_id: str) -> bool:
+    """Whether the row of this click can be seen; found through the index on `created_at`."""
+    row = connection.execute(
+        "SELECT 1 FROM analytics_events WHERE created_at >= %s"
+        " AND created_at < %s + interval '1 ms' AND metadata->>'click_id' = %s",
+        [time_of(click_id), time_of(click_id), click_id],
+    ).fetchone()
+    return row is not None
+
+
+def lines(url: str, most: int) -> list[bytes]:
+    """Up to `most` rows as lines of COPY's text format, in the order they were stored."""
+    with session(url) as connection, connection.cursor() as cursor:
+        statement = f"COPY (SELECT {_COLUMNS} FROM analytics_events ORDER BY id LIMIT {most})"
+        with cursor.copy(f"{statement} TO STDOUT") as rows:
+            return [bytes(row) for row in rows]
+
+
+def copy_in(connection: "psycopg.Connection[tuple[object, ...]]", block: bytes) -> None:
+    """Write a block of such lines, in a transaction of its own."""
+    statement = f"COPY analytics_events ({_COLUMNS}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(block)
+
+
+def empty(url: str) -> None:
+    """Remove all events."""
+    with session(url) as connection:
+        connection.execute("TRUNCATE analytics_events")
