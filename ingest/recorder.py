@@ -14,6 +14,7 @@ from base.clock import OffsetClock
 from base.errors import JournalRefused, StoreAway
 from base.ids import uuid7_hex
 from base.logs import log
+from ingest.answers import without_ack
 from ingest.http import Request
 from journal.appends import Appender, Batch
 from journal.spool import Spool, SpoolFull
@@ -26,8 +27,9 @@ PROBE_SECONDS = 0.25
 PROBE_BUDGET_SECONDS = 2.0
 CHECK_SECONDS = 5.0
 
-# The request, its answer once durable, its answer when the items could not be kept.
-Waiter = tuple[Request, bytes, bytes]
+# The request, its answer once durable, and when the items could not be kept: None for the same
+# answer without the click id, which is what promises durability.
+Waiter = tuple[Request, bytes, bytes | None]
 
 
 class _Group:
@@ -48,7 +50,7 @@ class _Group:
 
     def answer(self, kept: bool) -> None:
         for request, durable, lost in self.waiters:
-            request.answer(durable if kept else lost)
+            request.answer(durable if kept else lost or without_ack(durable))
 
 
 class Recorder:
@@ -90,7 +92,7 @@ class Recorder:
         """Keep all items of one request, in one append."""
         if self._waiting + count > MOST_WAITING_ITEMS:
             self.dropped["overload"] += count
-            waiter[0].answer(waiter[2])
+            waiter[0].answer(waiter[2] or without_ack(waiter[1]))
             return
         group = self._groups[-1]
         if group.count and group.count + count > GROUP_ITEMS:

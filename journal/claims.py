@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any, cast
 
@@ -14,6 +15,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from base.errors import StoreAway
+from base.ids import is_click_id, time_of
 from base.settings import settings
 from journal.streams import (
     ACKNOWLEDGE,
@@ -76,7 +78,7 @@ class Consumer:
         self.kind = kind
         self.name = name
         self._stream = stream(kind)
-        self._owed = False  # whether an earlier claim of ours may still be open
+        self._unsure = False  # whether an earlier claim of ours may still be open
 
     def claim(self, most_items: int) -> list[Claimed]:
         """New batches of up to about `most_items` items; first our own that did not get stored.
@@ -84,11 +86,10 @@ class Consumer:
         Raises `StoreAway`. Batches stay claimed until `acknowledge`, whatever happens to us.
         """
         with _errors():
-            if self._owed:
-                self._owed = False
+            if self._unsure:
                 if left := self._read("0"):
-                    self._owed = True
                     return left
+                self._unsure = False
             claimed: list[Claimed] = []
             items = 0
             while items < most_items:
@@ -97,8 +98,11 @@ class Consumer:
                 items += sum(batch.count for batch in some)
                 if len(some) < _READ_COUNT:
                     break
-            self._owed = bool(claimed)
             return claimed
+
+    def failed(self) -> None:
+        """What was claimed did not get stored: it comes first in the next claim."""
+        self._unsure = True
 
     def _read(self, after: str) -> list[Claimed]:
         try:
@@ -123,7 +127,6 @@ class Consumer:
             arguments += [batch.entry, batch.count]
         with _errors():
             _script(ACKNOWLEDGE)(keys=[self._stream, items_key(self.kind)], args=arguments)
-            self._owed = False
 
     def stale(self) -> dict[str, list[bytes]]:
         """Entries that somebody has held for too long, by holder."""
@@ -142,8 +145,9 @@ class Consumer:
     def take_over(self, entries: list[bytes]) -> list[Claimed]:
         """Make stale entries ours; somebody quicker may leave us fewer."""
         with _errors():
-            reply: Any = client().xclaim(self._stream, GROUP, self.name, STALE_MS, entries)
-        self._owed = True
+            reply: Any = client().xclaim(
+                self._stream, GROUP, self.name, STALE_MS, cast(Any, entries)
+            )
         return _batches(reply)
 
 
@@ -183,7 +187,7 @@ def forget_idle_consumers(kind: Kind) -> int:
     """Delete names that hold nothing and have been silent for an hour; returns how many."""
     with _errors():
         try:
-            consumers = cast(list[dict[str, Any]], client().xinfo_consumers(stream(kind), GROUP))
+            consumers = client().xinfo_consumers(stream(kind), GROUP)
         except redis.ResponseError:
             return 0
         gone = 0
@@ -210,7 +214,7 @@ def depth(kind: Kind) -> Depth:
         connection = client()
         items = int(cast(Any, connection.get(items_key(kind))) or 0)
         first: Any = connection.xrange(stream(kind), count=1)
-        seconds, micros = cast(tuple[int, int], connection.time())
+        seconds, micros = connection.time()
         try:
             in_flight = int(_script(IN_FLIGHT)(keys=[stream(kind)], args=[GROUP, _MOST_LISTED]))
         except redis.ResponseError:  # no group yet: nobody has claimed anything
@@ -219,6 +223,18 @@ def depth(kind: Kind) -> Depth:
     if first:
         oldest = max(0.0, seconds + micros / 1e6 - int(first[0][0].split(b"-")[0]) / 1000)
     return Depth(items, in_flight, round(oldest, 3))
+
+
+def oldest_batch_at(kind: Kind) -> datetime | None:
+    """The moment inside the oldest waiting batch's id; None when nothing waits.
+
+    The first entry is the first appended; a replayed spool may be older and behind it, so
+    doors report their spools, too.
+    """
+    with _errors():
+        first: Any = client().xrange(stream(kind), count=1)
+    batch = _batches(first)[0].id if first else ""
+    return time_of(batch) if is_click_id(batch) else None
 
 
 def waiting(kind: Kind) -> bool:

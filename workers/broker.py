@@ -35,7 +35,7 @@ def _make() -> RedisBroker:
     client = redis.Redis.from_url(
         url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
     )
-    made = RedisBroker(
+    made = RedisBroker(  # type: ignore[no-untyped-call]
         client=client,
         namespace=NAMESPACE,
         middleware=[BindLogs(), AgeLimit(max_age=MAX_AGE_MS), TimeLimit(), ShutdownNotifications()],

@@ -1,0 +1,159 @@
+"""The thread that keeps what the doors know equal to the tables: looks up, and polls changes."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import psycopg
+
+from base.clock import steady
+from base.errors import StoreAway
+from base.logs import log
+from db import keys as db_keys
+from db import links as db_links
+from db.connection import Tx, transaction
+from ingest.copy import Copy
+from ingest.known import Known, Row
+
+POLL_SECONDS = 0.5  # a change acts within two seconds
+ROUND_SECONDS = 0.02  # between two rounds: a flood of unknown ids costs 50 queries a second
+KEYS_A_ROUND = 500
+CONNECT_SECONDS = 2.0
+
+Find = Callable[[Tx, list[str]], dict[str, Row | None]]
+
+
+def find_links(tx: Tx, tracking_ids: list[str]) -> dict[str, Row | None]:
+    """The link rows of these tracking ids, None where there is none."""
+    found = {row.tracking_id: row._asdict() for row in db_links.find(tx, tracking_ids)}
+    return {key: found.get(key) for key in tracking_ids}
+
+
+def find_keys(tx: Tx, digests: list[str]) -> dict[str, Row | None]:
+    """The API keys with these SHA-256 digests (hex), None where there is none."""
+    rows = db_keys.find(tx, [bytes.fromhex(digest) for digest in digests])
+    found = {row.digest: row._asdict() for row in rows}
+    return {key: found.get(key) for key in digests}
+
+
+class Keeper:
+    """Owns the thread; the caches themselves are touched on the loop's thread only."""
+
+    def __init__(self, copy: Copy) -> None:
+        self._copy = copy
+        self._caches: dict[str, tuple[Known[Any], Find]] = {}
+        self._loop = asyncio.get_running_loop()
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._cursor: db_links.Cursor | None = None
+        self._polled = 0.0
+        self._told: bool | None = None
+        self.away: str | None = "the database has not been asked yet"
+        self.ready = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    def add(self, noun: str, cache: Known[Any], find: Find) -> None:
+        """Keep this cache, too; before `start`."""
+        self._caches[noun] = (cache, find)
+
+    def start(self) -> None:
+        """Begin; `ready` is set after the first round, whether it reached PostgreSQL or not."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; does not wait for a database that hangs."""
+        self._stop.set()
+        self._wake.set()
+        self._thread.join(1)
+
+    def ask(self) -> None:
+        """Somebody waits for a key."""
+        self._wake.set()
+
+    def _on_loop(self, act: Callable[[], Any]) -> Any:
+        result: Future[Any] = Future()
+
+        def run() -> None:
+            result.set_result(act())
+
+        self._loop.call_soon_threadsafe(run)
+        return result.result(5)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._round()
+                self._say(None)
+            except (StoreAway, psycopg.Error) as error:
+                self._say(str(error) or type(error).__name__)
+                self._stop.wait(POLL_SECONDS)
+            except RuntimeError:
+                return  # the loop has ended
+            except Exception:
+                # A door that no longer learns would be worse than one that tries again.
+                log().exception("keeper.failed")
+                self._stop.wait(POLL_SECONDS)
+            self._wake.wait(POLL_SECONDS)
+            self._wake.clear()
+            self._stop.wait(ROUND_SECONDS)
+
+    def _say(self, trouble: str | None) -> None:
+        away = trouble is not None
+        if away != self._told:
+            if away:
+                log().warning("database.away", reason=trouble)
+            else:
+                log().info("database.up")
+            for cache, _ in self._caches.values():
+                self._loop.call_soon_threadsafe(cache.set_away, away)
+            self._told = away
+        self.away = trouble
+        self._loop.call_soon_threadsafe(self.ready.set)
+
+    def _round(self) -> None:
+        with transaction(wait_seconds=CONNECT_SECONDS) as tx:
+            if steady() - self._polled >= POLL_SECONDS or self.away is not None:
+                self._poll(tx)
+                self._polled = steady()
+            for cache, find in self._caches.values():
+                if keys := self._on_loop(partial(cache.wanted, KEYS_A_ROUND)):
+                    self._refresh(tx, cache, find, keys)
+                    self._wake.set()  # there may be more, or more by now
+
+    def _refresh(self, tx: Tx, cache: Known[Any], find: Find, keys: list[str]) -> None:
+        rows = find(tx, keys)
+        known = {key: row for key, row in rows.items() if row}
+        gone = self._copy.keys(cache.noun, [key for key in keys if key not in known])
+        if known or gone:
+            self._copy.write(cache.noun, {**known, **dict.fromkeys(gone)})
+        self._on_loop(lambda: cache.put(rows))
+
+    def _poll(self, tx: Tx) -> None:
+        try:
+            changes, self._cursor = db_links.changes(tx, self._cursor)
+        except db_links.CursorLost:
+            # Restored, or away for longer than changes are kept: what we know may be anything.
+            log().warning("links.forgotten")
+            self._cursor = None
+            changes, self._cursor = db_links.changes(tx, None)
+            changes = [("all", "")]
+        if any(noun == "all" for noun, _ in changes):
+            for cache, _ in self._caches.values():
+                self._on_loop(cache.forget_all)
+            return
+        for noun, (cache, find) in self._caches.items():
+            keys = {key for of, key in changes if of == noun}
+            users = {key for of, key in changes if of == "user"}
+            held = set(self._on_loop(partial(cache.holds, keys)))
+            held.update(self._copy.keys(cache.noun, sorted(keys)))
+            if users:
+                held.update(self._on_loop(partial(cache.of_users, users)))
+            for batch in _chunks(sorted(held), KEYS_A_ROUND):
+                self._refresh(tx, cache, find, batch)
+
+
+def _chunks(keys: list[str], size: int) -> list[list[str]]:
+    return [keys[at : at + size] for at in range(0, len(keys), size)]

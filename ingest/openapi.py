@@ -1,0 +1,179 @@
+"""`/openapi.json`: the doors described for machines, from the shapes they check with."""
+
+from functools import cache
+from typing import Any
+
+from schemas.events import EventIn
+
+_PLAIN = {"text/plain": {"schema": {"type": "string"}}}
+_TRACKING = {
+    "name": "tracking_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 50},
+}
+_ACK = {
+    "X-Click-Id": {
+        "description": "The event is on disk under this click id; absent when nothing was kept.",
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+    }
+}
+
+
+def _query(*names: str) -> list[dict[str, Any]]:
+    return [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names]
+
+
+def _answer(sentence: str, schema: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": sentence, **more}
+    if schema is not None:
+        answer["content"] = {"application/json": {"schema": schema}}
+    return answer
+
+
+_ERROR = {"type": "object", "properties": {"error": {"type": "string"}}, "required": ["error"]}
+_VERDICTS = {
+    "type": "object",
+    "required": ["results"],
+    "properties": {
+        "results": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["index", "status"],
+                "properties": {
+                    "index": {"type": "integer", "minimum": 0},
+                    "status": {"enum": ["accepted", "refused"]},
+                    "click_id": {"type": "string"},
+                    "reason": {"type": "string"},
+                },
+            },
+        }
+    },
+}
+
+
+@cache
+def document(url: str) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of an installation at `url`."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Hopfleet",
+            "version": "1",
+            "description": "Tracking links, pixels, beacons and events. An answer with X-Click-Id,"
+            " or a verdict `accepted`, means: on disk. 503 means: unknown, send again.",
+        },
+        "servers": [{"url": url}],
+        "paths": {
+            "/r/{tracking_id}": _redirect(),
+            "/p/{tracking_id}.gif": {"get": _pixel()},
+            "/e/{tracking_id}": {"post": _beacon()},
+            "/v1/events": {"post": _events()},
+            "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
+            "/readyz": {
+                "get": _page(
+                    "Which store is missing.",
+                    {"200": "Both stores answer.", "503": "One is missing; the body says which."},
+                )
+            },
+        },
+        "components": {
+            "schemas": {"Event": _event_schema()},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _event_schema() -> dict[str, Any]:
+    return EventIn.model_json_schema(ref_template="#/components/schemas/{model}")
+
+
+def _redirect() -> dict[str, Any]:
+    parameters = [_TRACKING, *_query("source", "sub1", "utm_source")]
+    found = _answer("The campaign's destination.", headers=_ACK)
+    missing = _answer("No such link, and no fallback.", content=_PLAIN)
+    away = _answer("The link cannot be looked up right now.", content=_PLAIN)
+    answers = {"302": found, "404": missing, "503": away}
+    return {
+        "get": {
+            "summary": "Record a click and redirect.",
+            "parameters": parameters,
+            "responses": answers,
+        },
+        "head": {
+            "summary": "The redirect, nothing recorded.",
+            "parameters": parameters,
+            "responses": {"302": _answer("The destination."), "404": missing, "503": away},
+        },
+    }
+
+
+def _pixel() -> dict[str, Any]:
+    return {
+        "summary": "Record a view, a click or a conversion; always answers with a GIF.",
+        "parameters": [_TRACKING, *_query("event", "order_id", "amount", "currency", "source")],
+        "responses": {
+            "200": {
+                "description": "A GIF of one pixel.",
+                "headers": _ACK,
+                "content": {"image/gif": {}},
+            }
+        },
+    }
+
+
+def _beacon() -> dict[str, Any]:
+    body = {
+        "type": "object",
+        "properties": {"event": {"enum": ["view", "click", "conversion"]}},
+        "additionalProperties": True,
+    }
+    media = {"schema": body}
+    return {
+        "summary": "Record what a page tells by sendBeacon.",
+        "parameters": [_TRACKING],
+        "requestBody": {"content": {"application/json": media, "text/plain": media}},
+        "responses": {
+            "204": _answer("Recorded.", headers=_ACK),
+            "400": _answer("Not a JSON object, or no such event.", _ERROR),
+            "404": _answer("No such tracking id.", _ERROR),
+            "413": _answer("The body is too large.", _ERROR),
+            "415": _answer("The body is compressed.", _ERROR),
+            "503": _answer("Not recorded: send it again.", _ERROR),
+        },
+    }
+
+
+def _events() -> dict[str, Any]:
+    event = {"$ref": "#/components/schemas/Event"}
+    many = {"type": "array", "items": event, "minItems": 1, "maxItems": 1000}
+    return {
+        "summary": "Report events from a server; each gets a verdict.",
+        "security": [{"key": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": {"oneOf": [event, many]}},
+                "application/x-ndjson": {"schema": {"type": "string"}},
+            },
+        },
+        "responses": {
+            "202": _answer("At least one item is on disk.", _VERDICTS),
+            "400": _answer("No item was accepted.", {"anyOf": [_VERDICTS, _ERROR]}),
+            "401": _answer("No valid API key.", _ERROR),
+            "403": _answer("The key or the account may not.", _ERROR),
+            "413": _answer("The body is larger than 512 kB.", content=_PLAIN),
+            "415": _answer("The body is compressed.", _ERROR),
+            "503": _answer("Unknown: send again, with an event_id for each item.", _ERROR),
+        },
+    }
+
+
+def _page(summary: str, answers: dict[str, str]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "responses": {
+            status: _answer(text, {"type": "object"}) for status, text in answers.items()
+        },
+    }

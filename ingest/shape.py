@@ -1,0 +1,139 @@
+"""From a request to an item: who it was, where from, and the id it gets."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from base.clock import OffsetClock
+from base.ids import uuid7_hex
+from base.settings import Settings
+from ingest.http import Request
+from ingest.links import Link
+from rules import addresses, bots
+from rules.source import click_metadata, source
+from rules.text import clean
+from rules.times import accepted
+from schemas.events import EventIn
+from schemas.items import Item
+
+MOST_AGENT_CHARACTERS = 1_000
+_NAMES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
+_PREFETCH_HEADERS = frozenset(name.encode() for name in _NAMES)
+
+
+@lru_cache(20_000)
+def _text(header: bytes) -> str:
+    return clean(header[: 2 * MOST_AGENT_CHARACTERS].decode("utf-8", "replace"),
+                 MOST_AGENT_CHARACTERS)  # fmt: skip
+
+
+@lru_cache(4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def iso(ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC, with `Z`."""
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+class Shaper:
+    """Holds what never changes while a door runs: its clock, its secret, whom it trusts."""
+
+    def __init__(self, chosen: Settings, clock: OffsetClock) -> None:
+        self._clock = clock
+        self._secret = chosen.secret
+        self._trusted = chosen.trusted_proxies
+        self._country_header = (chosen.country_header or "").lower().encode()
+
+    def visit(self, request: Request, link: Link, kind: str, query: dict[str, str]) -> Item:
+        """A click, a view or a pixel's conversion: an event that a visitor's browser causes."""
+        ms = self._clock.ms()
+        meta: dict[str, Any] = click_metadata(query)
+        meta["received_at"] = iso(ms)
+        headers = request.headers
+        hidden = link.respect_gpc and (
+            headers.get(b"sec-gpc") == b"1" or headers.get(b"dnt") == b"1"
+        )
+        referrer = None
+        if b"referer" in headers:
+            referrer = addresses.referrer(_text(headers[b"referer"]))
+        if not hidden:
+            self._who(request, link.user_id, ms, referrer, meta)
+        if not headers.keys().isdisjoint(_PREFETCH_HEADERS) and (
+            bot := bots.prefetch({name: _text(headers.get(name.encode(), b"")) for name in _NAMES})
+        ):
+            meta["bot"] = bot
+        if link.campaign_status is not None:
+            meta["campaign_status"] = link.campaign_status
+        item: Item = {
+            "id": uuid7_hex(ms),
+            "type": kind,
+            "user": link.user_id,
+            "campaign": link.campaign_id,
+            "meta": meta,
+        }
+        name, cut = source(query, referrer)
+        if name is not None:
+            item["source"] = name
+            if cut:
+                meta["source_cut"] = True
+        return item
+
+    def _who(
+        self, request: Request, user_id: str, ms: int, referrer: str | None, meta: dict[str, Any]
+    ) -> None:
+        """Address (truncated), visitor hash, user agent, referrer, and a proxy's country."""
+        headers = request.headers
+        agent = _text(headers[b"user-agent"]) if b"user-agent" in headers else ""
+        forwarded = headers.get(b"x-forwarded-for")
+        address = request.peer
+        if forwarded is not None and self._trusted:
+            address = addresses.client(address, forwarded.decode("latin-1"), self._trusted)
+        meta["ip"] = addresses.truncate(address)
+        meta["visitor"] = addresses.visitor(
+            self._secret, _second(ms // 1000)[:10], user_id, address, agent
+        )
+        meta["ua"] = agent  # an empty one, too: no browser is without
+        if referrer:
+            meta["referrer"] = referrer
+        if self._country_header in headers and self._from_proxy(request.peer):
+            country = _text(headers[self._country_header])
+            if len(country) == 2 and country.isascii() and country.isupper():
+                meta["country"] = country
+
+    def _from_proxy(self, peer: str) -> bool:
+        address = addresses.parse(peer)
+        return address is not None and any(address in network for network in self._trusted)
+
+    def posted(self, event: EventIn, user_id: str, link: Link | None) -> Item:
+        """An event that a developer's server sends; raises nothing, `event` was validated."""
+        arrival = self._clock.ms()
+        ms, occurred = accepted(event.occurred_at, arrival)
+        meta = event.meta()
+        meta["received_at"] = iso(arrival)
+        if occurred is not None:
+            meta["occurred_at"] = occurred
+        if address := meta.pop("ip", None):
+            meta["ip"] = addresses.truncate(address)
+            meta["visitor"] = addresses.visitor(
+                self._secret, _second(ms // 1000)[:10], user_id, address, meta.get("ua") or ""
+            )
+        item: Item = {"id": uuid7_hex(ms), "type": event.type, "user": user_id, "meta": meta}
+        if link is not None:
+            item["campaign"] = link.campaign_id
+            if link.campaign_status is not None:
+                meta["campaign_status"] = link.campaign_status
+        if event.click_id is not None:
+            item["click"] = event.click_id
+        if event.short_source:
+            item["source"] = event.short_source
+        if event.event_id is not None:
+            item["event_id"] = event.event_id
+        if event.amount is not None:
+            item["amount"] = event.amount
+            item["currency"] = event.currency or "USD"
+            if item["currency"] != "USD":
+                meta["amount"] = event.amount
+        return item

@@ -1,0 +1,473 @@
+"""The doors: what visitors, pages and servers reach; each verifies, shapes, keeps, answers."""
+
+import asyncio
+import hashlib
+import os
+import secrets
+import signal
+import socket
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import uvloop
+
+from base.clock import OffsetClock
+from base.errors import Misused, Refused, StoreAway
+from base.logs import configure, log
+from base.settings import Settings, settings
+from ingest import answers, http, keeper, openapi
+from ingest.copy import Copy
+from ingest.http import Request
+from ingest.known import Known
+from ingest.links import Key, Link, compile_key, compiler
+from ingest.recorder import Recorder
+from ingest.replay import replay
+from ingest.shape import Shaper
+from journal.appends import Appender
+from journal.spool import Spool
+from journal.streams import Kind
+from rules.query import parse
+from rules.tracking import may_post_events
+from schemas import beacon, events
+from schemas.beacon import BeaconIn
+from schemas.events import EventIn
+from schemas.items import Item
+from workers.nudges import Nudger
+from workers.queues import JOURNAL_QUEUES
+
+MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
+BEACON_BYTES = 64 * 1024
+CLOCK_WARNING_SECONDS = 5
+_BEARER = b"bearer "
+
+Door = Callable[["Doors", Request, str, bytes], bytes | None]
+
+
+class Doors:
+    """One process's doors and what they stand on; `handle` is given to the HTTP server."""
+
+    def __init__(
+        self,
+        chosen: Settings,
+        clock: OffsetClock,
+        recorder: Recorder,
+        links: Known[Link],
+        keys: Known[Key],
+        keep: keeper.Keeper,
+    ) -> None:
+        self.settings = chosen
+        self.clock = clock
+        self.recorder = recorder
+        self.links = links
+        self.keys = keys
+        self.keeper = keep
+        self.shaper = Shaper(chosen, clock)
+        self.counts: Counter[str] = Counter()
+        self._fallback = compiler(chosen.fallback_url, False, frozenset())(_NOWHERE).template
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def handle(self, request: Request) -> bytes | None:
+        """Find the door; None when it answers later."""
+        target = request.target
+        if not target.startswith(b"/"):
+            target = _origin_form(target)
+        path, _, query = target.partition(b"?")
+        name, _, rest = path[1:].partition(b"/")
+        door = _DOORS.get((name, request.method))
+        if door is not None and rest:
+            return door(self, request, _segment(rest), query)
+        if (page := _PAGES.get((path, request.method))) is not None:
+            return page(self, request, "", query)
+        allowed = [m for n, m in _DOORS if n == name and rest] + [m for p, m in _PAGES if p == path]
+        if allowed:
+            return answers.error(
+                405, "This door takes " + b", ".join(allowed).decode() + ".",
+                b"Allow: " + b", ".join(allowed) + b"\r\n",
+            )  # fmt: skip
+        return answers.not_found()
+
+    # --- /r
+
+    def redirect(self, request: Request, tracking_id: str, query: bytes) -> bytes | None:
+        """`/r/{tracking_id}`: record a click, send the visitor on."""
+        link = self.links.entries.get(tracking_id)
+        if link is not None:
+            return self._follow(request, link, query)
+        return self._look_up(
+            request, tracking_id, lambda found: self._redirect_to(request, found, query),
+            lambda: answers.unavailable("This link cannot be looked up right now: try again."),
+        )  # fmt: skip
+
+    def _redirect_to(self, request: Request, link: Link | None, query: bytes) -> bytes | None:
+        if link is not None:
+            return self._follow(request, link, query)
+        self.counts["unknown_link"] += 1
+        if self._fallback is None:
+            return answers.not_found()
+        where = self._fallback.location("", "", "", None, parse(query), False)
+        return answers.redirect(where, b"Cache-Control: no-store\r\n", None)
+
+    def _follow(self, request: Request, link: Link, query: bytes) -> bytes | None:
+        if link.template is None:
+            self.counts[f"no_destination_{link.reason}"] += 1
+            return answers.not_found()
+        asked = parse(query) if query else {}
+        if not link.record or request.method == b"HEAD":
+            self.counts["head" if link.record else f"unrecorded_{link.reason}"] += 1
+            where = link.template.location(
+                "", link.tracking_id, link.campaign_id, None, asked, link.pass_through
+            )
+            return answers.redirect(where, link.headers, None)
+        item = self.shaper.visit(request, link, "click", asked)
+        where = link.template.location(
+            item["id"], link.tracking_id, link.campaign_id, item.get("source"), asked,
+            link.pass_through,
+        )  # fmt: skip
+        self.counts["click"] += 1
+        self.recorder.record(
+            Kind.CLICKS, item, (request, answers.redirect(where, link.headers, item["id"]), None)
+        )
+        return None
+
+    # --- /p
+
+    def pixel(self, request: Request, name: str, query: bytes) -> bytes | None:
+        """`/p/{tracking_id}.gif`: record a view, a click or a conversion; always the GIF."""
+        tracking_id = name.removesuffix(".gif")
+        link = self.links.entries.get(tracking_id)
+        if link is not None:
+            return self._pixel_of(request, link, query)
+        return self._look_up(
+            request, tracking_id, lambda found: self._pixel_of(request, found, query),
+            lambda: answers.gif(None),
+        )  # fmt: skip
+
+    def _pixel_of(self, request: Request, link: Link | None, query: bytes) -> bytes | None:
+        asked = parse(query) if query else {}
+        try:
+            told = beacon.shape(asked) if "event" in asked else None
+        except Refused:
+            link = None
+        if link is None or not link.record:
+            self.counts["pixel_unrecorded"] += 1
+            return answers.gif(None)
+        event = told.event if told else "view"
+        item = self.shaper.visit(request, link, event, asked)
+        if told is not None:
+            _add(item, told)
+        self.counts[event] += 1
+        self.recorder.record(_kind(event), item, (request, answers.gif(item["id"]), None))
+        return None
+
+    # --- /e
+
+    def beacon(self, request: Request, tracking_id: str, query: bytes) -> bytes | None:
+        """`POST /e/{tracking_id}`: what a page tells by `sendBeacon`."""
+        headers = answers.cors(request)
+        if len(request.body) > BEACON_BYTES:
+            return answers.error(413, f"The body is larger than {BEACON_BYTES} bytes.", headers)
+        if b"content-encoding" in request.headers:
+            return answers.error(415, "Send the body without Content-Encoding.", headers)
+        try:
+            told = beacon.read(request.body, parse(query))
+        except Refused as refusal:
+            self.counts["beacon_refused"] += 1
+            return answers.error(400, str(refusal), headers)
+
+        def record(link: Link | None) -> bytes | None:
+            if link is None or not link.record:
+                self.counts["beacon_unknown"] += 1
+                return answers.error(404, "There is no such tracking id.", headers)
+            item = self.shaper.visit(request, link, told.event, {})
+            _add(item, told)
+            self.counts[told.event] += 1
+            ack = b"X-Click-Id: " + item["id"].encode() + b"\r\n"
+            lost = answers.error(503, "Not recorded: send it again.", headers)
+            durable = http.response(204, ack + headers)
+            self.recorder.record(_kind(told.event), item, (request, durable, lost))
+            return None
+
+        return self._look_up(
+            request, tracking_id, record,
+            lambda: answers.error(503, "Not recorded: send it again.", headers),
+        )  # fmt: skip
+
+    def beacon_preflight(self, request: Request, tracking_id: str, query: bytes) -> bytes | None:
+        """`OPTIONS /e/{tracking_id}`."""
+        return answers.preflight(request)
+
+    # --- /v1/events
+
+    def events(self, request: Request, _: str, query: bytes) -> bytes | None:
+        """`POST /v1/events`: a developer's server reports events, each gets a verdict."""
+        self._later(request, self._events(request))
+        return None
+
+    async def _events(self, request: Request) -> bytes | None:
+        if b"content-encoding" in request.headers:
+            return answers.error(415, "Send the body without Content-Encoding.")
+        try:
+            key = await self._key(request)
+        except StoreAway:
+            return _try_again("Your API key cannot be checked right now: send it again.")
+        if key is None:
+            self.counts["key_refused"] += 1
+            return answers.error(
+                401,
+                "Send a valid API key: Authorization: Bearer hf_…",
+                b"WWW-Authenticate: Bearer\r\n",
+            )
+        if "events:write" not in key.scopes:
+            return answers.error(403, "This API key has no scope events:write.")
+        if not may_post_events(key.user_status):
+            return answers.error(403, f"This account is {key.user_status}.")
+        kind = request.headers.get(b"content-type", b"").decode("latin-1")
+        try:
+            read = events.read(request.body, kind)
+            links = await self.links.fetch(
+                {one.tracking_id for one in read if isinstance(one, EventIn) and one.tracking_id}
+            )
+        except Refused as refusal:
+            self.counts["events_refused"] += 1
+            return answers.error(400, str(refusal))
+        except StoreAway:
+            return _try_again("Your campaigns cannot be looked up right now: send it again.")
+        return self._keep_events(request, key, read, links)
+
+    def _keep_events(
+        self, request: Request, key: Key, read: list[Any], links: dict[str, Link | None]
+    ) -> bytes | None:
+        kept: dict[Kind, list[Item]] = {}
+        verdicts: list[dict[str, Any]] = []
+        for index, event in enumerate(read):
+            link = None
+            reason = None if isinstance(event, EventIn) else event.reason
+            if reason is None and event.tracking_id:
+                link = links[event.tracking_id]
+                # Another tenant's campaign is answered like one that never was.
+                if link is None or link.user_id != key.user_id or not link.record:
+                    reason = "tracking_id: you have no live campaign with this tracking id."
+            if reason is not None:
+                verdicts.append({"index": index, "status": "refused", "reason": reason})
+                continue
+            item = self.shaper.posted(event, key.user_id, link)
+            kept.setdefault(_kind(event.type), []).append(item)
+            click_id = item.get("click") or item["id"]
+            verdicts.append({"index": index, "status": "accepted", "click_id": click_id})
+        count = sum(len(items) for items in kept.values())
+        self.counts["events_accepted"] += count
+        self.counts["events_refused"] += len(read) - count
+        if not count:
+            return answers.json(400, {"results": verdicts})
+        lost = _try_again("Not recorded: send it again, with the same event_id for each item.")
+        self.recorder.record_all(
+            kept, count, (request, answers.json(202, {"results": verdicts}), lost)
+        )
+        return None
+
+    async def _key(self, request: Request) -> Key | None:
+        given = request.headers.get(b"x-api-key")
+        authorization = request.headers.get(b"authorization", b"")
+        if given is None and authorization[:7].lower() == _BEARER:
+            given = authorization[7:].strip()
+        if not given or len(given) > 200:
+            return None
+        digest = hashlib.sha256(given).hexdigest()
+        return (await self.keys.fetch([digest]))[digest]
+
+    # --- about ourselves
+
+    def healthz(self, request: Request, _: str, query: bytes) -> bytes | None:
+        """The process answers: point load balancers here, redirects need no store."""
+        return answers.json(200, {"status": "ok"})
+
+    def readyz(self, request: Request, _: str, query: bytes) -> bytes | None:
+        """Which store is missing, and what that means right now; 503 when one is."""
+        offset = round(self.clock.ahead_of_host_seconds(), 3) if self.clock.measured else None
+        missing = {}
+        if self.recorder.trouble is not None:
+            full = self.recorder.spool_full
+            missing["journal"] = "the spool is full too" if full else "events go to the spool"
+        if self.keeper.away is not None:
+            missing["database"] = "known links are served, new ones answer 503"
+        warnings = []
+        if offset is not None and abs(offset) > CLOCK_WARNING_SECONDS:
+            warnings.append("this host's clock and the journal's differ: check its NTP")
+        return answers.json(
+            503 if missing else 200,
+            {
+                "status": "missing " + " and ".join(missing) if missing else "ready",
+                "missing": missing,
+                "warnings": warnings,
+                "spool_bytes": self.recorder.spool_bytes,
+                "clock_offset_seconds": offset,
+            },
+        )
+
+    def openapi(self, request: Request, _: str, query: bytes) -> bytes | None:
+        """The doors, described for machines."""
+        return answers.json(200, openapi.document(self.settings.url))
+
+    # --- later
+
+    def _look_up(
+        self,
+        request: Request,
+        tracking_id: str,
+        go_on: Callable[[Link | None], bytes | None],
+        unknown: Callable[[], bytes],
+    ) -> bytes | None:
+        if tracking_id in self.links.entries:
+            return go_on(self.links.entries[tracking_id])
+        if tracking_id in self.links.absent or not 0 < len(tracking_id) <= MOST_ID_CHARACTERS:
+            return go_on(None)
+
+        async def fetched() -> bytes | None:
+            try:
+                found = await self.links.fetch([tracking_id])
+            except StoreAway:
+                self.counts["lookup_away"] += 1
+                return unknown()
+            return go_on(found[tracking_id])
+
+        self._later(request, fetched())
+        return None
+
+    def _later(self, request: Request, coroutine: Coroutine[Any, Any, bytes | None]) -> None:
+        async def answer() -> None:
+            try:
+                whole = await coroutine
+            except Exception:
+                log().exception("door.failed")
+                whole = answers.error(500, "Something broke on our side; it has been logged.")
+            if whole is not None:
+                request.answer(whole)
+
+        task = asyncio.get_running_loop().create_task(answer())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_DOORS: dict[tuple[bytes, bytes], Door] = {
+    (b"r", b"GET"): Doors.redirect,
+    (b"r", b"HEAD"): Doors.redirect,
+    (b"p", b"GET"): Doors.pixel,
+    (b"e", b"POST"): Doors.beacon,
+    (b"e", b"OPTIONS"): Doors.beacon_preflight,
+}
+_PAGES: dict[tuple[bytes, bytes], Door] = {
+    (b"/v1/events", b"POST"): Doors.events,
+    (b"/healthz", b"GET"): Doors.healthz,
+    (b"/healthz", b"HEAD"): Doors.healthz,
+    (b"/readyz", b"GET"): Doors.readyz,
+    (b"/openapi.json", b"GET"): Doors.openapi,
+}
+_NOWHERE = {
+    "tracking_id": "", "campaign_id": "", "user_id": "", "status": "deleted", "user_status": "",
+    "affiliate_link": None, "settings": None, "account_fallback_url": None,
+}  # fmt: skip
+
+
+def _segment(rest: bytes) -> str:
+    """The rest of the path as text; percent-encoding is the exception."""
+    text = rest.decode("utf-8", "replace")
+    return unquote(text) if "%" in text else text
+
+
+def _origin_form(target: bytes) -> bytes:
+    """`/path?query` of an absolute-form target, as proxies send it."""
+    parts = urlsplit(target.decode("latin-1"))
+    return f"{parts.path or '/'}?{parts.query}".encode("latin-1", "replace")
+
+
+def _kind(event_type: str) -> Kind:
+    return Kind.CLICKS if event_type in ("click", "view") else Kind.CONVERSIONS
+
+
+def _add(item: Item, told: BeaconIn) -> None:
+    """What a page says beyond its being there; its word on money is never trusted."""
+    meta = item["meta"]
+    meta.update(told.meta)
+    if told.source:
+        item["source"] = told.source
+    if told.click:
+        item["click"] = told.click
+    if told.event == "conversion":
+        meta["trust"] = "pixel"
+    if told.amount is not None:
+        item["amount"] = told.amount
+        item["currency"] = told.currency or "USD"
+        if item["currency"] != "USD":
+            meta["amount"] = told.amount
+
+
+def _try_again(sentence: str) -> bytes:
+    return answers.error(503, sentence, b"Retry-After: 1\r\n")
+
+
+async def run(chosen: Settings, host: str, port: int) -> None:
+    """Serve until told to stop; raises `Misused` when the port is taken."""
+    clock = OffsetClock()
+    appender = Appender(
+        chosen.journal,
+        clock,
+        budget_seconds=chosen.journal_budget_seconds,
+        replicas=chosen.journal_replicas,
+        volatile_ok=chosen.allow_volatile_redis,
+    )
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    spool = Spool(chosen.spool_root, name, chosen.spool_max_bytes)
+    nudger = Nudger()
+    recorder = Recorder(appender, spool, clock, lambda kind: nudger.ask(JOURNAL_QUEUES[kind]))
+    copy = Copy(chosen.data_dir / "links.sqlite")
+    keep = keeper.Keeper(copy)
+    own = urlsplit(chosen.url).netloc.lower()
+    compile_row = compiler(chosen.fallback_url, chosen.respect_gpc, frozenset({own}))
+    links = Known("link", chosen.link_cache_entries, compile_row, copy, keep.ask)
+    keys = Known("key", chosen.link_cache_entries, compile_key, copy, keep.ask)
+    keep.add("link", links, keeper.find_links)
+    keep.add("key", keys, keeper.find_keys)
+    doors = Doors(chosen, clock, recorder, links, keys, keep)
+    await recorder.connect()
+    keep.start()
+    await keep.ready.wait()
+    try:
+        server = await http.serve(
+            doors.handle, host, port, max_connections=chosen.max_connections,
+            on_bug=lambda: log().exception("door.failed"),
+        )  # fmt: skip
+    except OSError as error:
+        raise Misused(
+            f"Port {port} cannot be opened ({error.strerror}): choose another with --port."
+        ) from error
+    tasks: list[asyncio.Future[Any]] = [
+        asyncio.ensure_future(recorder.run()),
+        asyncio.ensure_future(recorder.watch()),
+        asyncio.ensure_future(replay(recorder, appender, spool)),
+    ]
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    log().info("ingest.started", port=server.port)
+    waiting: asyncio.Future[Any] = asyncio.ensure_future(told.wait())
+    # A dead task is a dead door: end, so that whoever supervises starts a sound one.
+    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    await server.stop()
+    await recorder.idle()
+    nudger.stop()
+    keep.stop()
+    appender.close()
+    spool.close()
+    log().info("ingest.stopped")
+    for task in tasks:
+        if task.done() and not task.cancelled():
+            task.result()
+
+
+def main(host: str | None = None, port: int | None = None) -> None:
+    """Run one ingest process; several may share a port."""
+    chosen = settings()
+    configure(chosen.log_level, "ingest")
+    uvloop.run(run(chosen, host or chosen.host, chosen.port if port is None else port))

@@ -1,0 +1,161 @@
+"""The clock: every step looks at the records and sends nudges, or does one small chore.
+
+Any number of schedulers may run at once: each step is harmless when another has just done it.
+"""
+
+import signal
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import NamedTuple
+
+import psycopg
+import redis
+from apscheduler.schedulers.background import BackgroundScheduler
+from dramatiq.errors import BrokerConnectionError
+
+from base.clock import now
+from base.errors import HopfleetError
+from base.logs import configure, log
+from base.settings import settings
+from db import held, idempotency, ledger, links, partitions, work
+from db.connection import Tx, transaction
+from db.held import HeldEvent
+from db.purges import Purge
+from journal import claims
+from journal.streams import Kind
+from workers import nudges
+from workers.queues import JOURNAL_QUEUES, Queue
+
+CHANGES_HOURS = 24
+KEYS_DAYS = 90
+DEAD_DAYS = 90
+CHUNK = 5_000
+DATABASE_WAIT_SECONDS = 2.0
+
+
+def sweep_journal() -> None:
+    """Whatever waits in the journal gets a worker's attention: a lost nudge costs a second."""
+    for kind, queue in JOURNAL_QUEUES.items():
+        if queue in nudges.ACTORS and claims.waiting(kind):
+            nudges.nudge(queue)
+
+
+def sweep_rows() -> None:
+    """Whatever is due among the work rows gets a worker's attention."""
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        events_due = work.due(tx, HeldEvent, 1)
+        purges_due = work.due(tx, Purge, 1)
+    if events_due:
+        nudges.nudge(Queue.CLICKS, "held.release")
+    if purges_due:
+        nudges.nudge(Queue.MAINTENANCE, "purges.run")
+
+
+def make_partitions() -> None:
+    """Months of events and days of the ledger, ahead and back; no request ever makes one."""
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        made = partitions.ensure_months(tx)
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        days = ledger.make_partitions(tx)
+    if made or days:
+        log().info("partitions.made", months=made, ledger_days=days)
+
+
+def prune() -> None:
+    """Old entries of the change log, idempotency keys and dead letters, in chunks."""
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        links.prune(tx, CHANGES_HOURS)
+    _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
+    _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
+    for kind in Kind:
+        claims.forget_idle_consumers(kind)
+
+
+def prune_ledger() -> None:
+    """Ledger days past the horizon, unless something older may still be on its way."""
+    horizon = now() - timedelta(days=ledger.DAYS_BACK)
+    for kind in Kind:
+        oldest = claims.oldest_batch_at(kind)
+        if oldest is not None and oldest < horizon:
+            log().warning("ledger.kept", kind=str(kind), oldest=oldest.isoformat())
+            return
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        ledger.drop_before(tx, horizon.date())
+
+
+class Chore(NamedTuple):
+    """What runs how often; each is safe to run twice, late, or on several hosts at once."""
+
+    name: str
+    every_seconds: int
+    step: Callable[[], None]
+
+
+CHORES = (
+    Chore("sweep_journal", 1, sweep_journal),
+    Chore("sweep_rows", 1, sweep_rows),
+    Chore("make_partitions", 3600, make_partitions),
+    Chore("prune", 3600, prune),
+    Chore("prune_ledger", 6 * 3600, prune_ledger),
+)
+
+
+def _in_chunks(chunk: Callable[[Tx], int]) -> None:
+    while True:
+        with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+            if chunk(tx) < CHUNK:
+                return
+
+
+_OUTAGES = (HopfleetError, psycopg.Error, redis.RedisError, BrokerConnectionError, OSError)
+
+
+class _Outages:
+    """An outage is one warning when it begins and one line when it ends, not one a second."""
+
+    def __init__(self) -> None:
+        self._away: set[str] = set()
+
+    def run(self, chore: Chore) -> None:
+        try:
+            chore.step()
+        except (
+            HopfleetError,
+            psycopg.Error,
+            redis.RedisError,
+            BrokerConnectionError,
+            OSError,
+        ) as e:
+            if chore.name not in self._away:
+                log().warning(
+                    "chore.postponed", chore=chore.name, reason=str(e) or type(e).__name__
+                )
+            self._away.add(chore.name)
+        except Exception:
+            log().exception("chore.failed", chore=chore.name)
+        else:
+            if chore.name in self._away:
+                log().info("chore.resumed", chore=chore.name)
+                self._away.discard(chore.name)
+
+
+def main() -> None:
+    """Tick until SIGTERM or SIGINT."""
+    configure(settings().log_level, "scheduler")
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    outages = _Outages()
+    # In UTC: in a zone with summer time APScheduler's loop stands still for an hour each spring.
+    clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
+    for chore in CHORES:
+        clock.add_job(
+            outages.run, "interval", args=[chore], seconds=chore.every_seconds,
+            next_run_time=now(), misfire_grace_time=None, id=chore.name,
+        )  # fmt: skip
+    clock.start()
+    log().info("scheduler.started")
+    told.wait()
+    clock.shutdown(wait=False)
+    log().info("scheduler.stopped")

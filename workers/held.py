@@ -1,0 +1,73 @@
+"""Held events: what waited for its owner's lock, or was replayed by a person, gets its turn."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import psycopg
+
+from base.errors import Transient
+from base.logs import log
+from db import held, work
+from db.connection import Tx, transaction
+from db.held import HeldEvent
+from journal.streams import Kind
+from schemas.items import unpack
+from workers.broker import actor
+from workers.queues import Queue
+from workers.stopping import stopping
+from workers.store import Found, Outcome, write
+
+CLAIM = 500
+LEASE_SECONDS = 30
+MOST_DELAY_SECONDS = 60.0
+
+
+@actor("held.release", queue=Queue.CLICKS, time_limit_seconds=60)
+def release() -> None:
+    """Try each due item once; one transaction an item, since each may be the odd one."""
+    with transaction() as tx:
+        work.reclaim(tx, HeldEvent)
+        rows = work.claim(tx, HeldEvent, CLAIM, LEASE_SECONDS)
+    for row in rows:
+        if stopping():
+            return  # the leases run out, another worker goes on
+        try:
+            with transaction() as tx:
+                _try(tx, row)
+        except (Transient, psycopg.OperationalError) as error:
+            log().warning("held.postponed", id=row["id"], reason=str(error))
+
+
+def _try(tx: Tx, row: dict[str, Any]) -> None:
+    outcome = Outcome(Kind(row["kind"]))
+    try:
+        found = _found(row)
+    except ValueError as error:
+        _end(tx, row, work.bury, "unreadable", str(error)[:500])
+        return
+    write(tx, found, outcome)
+    if row["position"] == held.WHOLE_BATCH:
+        held.hold(tx, outcome.held)  # each of its items stands for itself now
+        _end(tx, row, work.finish, "stored")
+    elif not outcome.held:
+        word = "stored" if outcome.stored else "duplicate" if outcome.duplicates else "owner_gone"
+        _end(tx, row, work.finish, word)
+    elif outcome.held[0].state == "dead":
+        _end(tx, row, work.bury, outcome.held[0].reason, outcome.held[0].error)
+    else:
+        delay = min(2.0 ** min(row["attempts"], 10), MOST_DELAY_SECONDS)
+        _end(tx, row, work.retry, delay, "owner_locked")
+
+
+def _end(tx: Tx, row: dict[str, Any], how: Callable[..., bool], *words: Any) -> None:
+    if not how(tx, HeldEvent, row["id"], row["attempts"], *words):
+        # Somebody else has the row now, and will write it: undo what we wrote.
+        raise Transient("The lease was lost.")
+
+
+def _found(row: dict[str, Any]) -> list[Found]:
+    batch = row["batch_id"].hex
+    if row["position"] == held.WHOLE_BATCH:
+        return [Found(batch, place, item) for place, item in enumerate(unpack(row["item"]))]
+    return [Found(batch, row["position"], orjson.loads(row["item"]))]
