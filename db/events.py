@@ -1,0 +1,149 @@
+"""Events: rows of `analytics_events`, partitioned by the month they happened in."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import sql
+from psycopg.rows import class_row
+from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from base.ids import time_of
+from db.connection import Tx
+from db.table import NOW, Base, Json, Moment, Money, Str50, Str255
+
+# user_id, campaign_id, event_type, source, metadata as JSON, revenue, created_at.
+Texts = tuple[str, str | None, str, str | None, str | None, str | None, str]
+
+_COPY = (
+    "COPY analytics_events"
+    " (user_id, campaign_id, event_type, source, metadata, revenue, created_at) FROM STDIN"
+)
+_COLUMNS = "id, user_id, campaign_id, event_type, source, metadata, revenue, created_at"
+
+
+class Event(Base):
+    """A click, view, conversion, refund or rebill; never changed once it is written."""
+
+    __tablename__ = "analytics_events"
+    __table_args__ = (
+        Index("idx_analytics_user_id", "user_id"),
+        Index("idx_analytics_campaign_id", "campaign_id"),
+        Index("idx_analytics_event_type", "event_type"),
+        Index("idx_analytics_created_at", "created_at"),
+        Index("idx_analytics_composite", "user_id", "campaign_id", "event_type", "created_at"),
+        {"postgresql_partition_by": "RANGE (created_at)"},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    campaign_id: Mapped[UUID | None] = mapped_column(ForeignKey("campaigns.id", ondelete="CASCADE"))
+    event_type: Mapped[Str50]
+    source: Mapped[Str255 | None]
+    metadata_: Mapped[Json | None] = mapped_column("metadata")
+    revenue: Mapped[Money | None]
+    created_at: Mapped[datetime] = mapped_column(Moment, primary_key=True, server_default=NOW)
+
+
+class EventRow(NamedTuple):
+    """One event as it is stored."""
+
+    id: int
+    user_id: UUID
+    campaign_id: UUID | None
+    event_type: str
+    source: str | None
+    metadata: Any
+    revenue: Decimal | None
+    created_at: datetime
+
+
+def copy(tx: Tx, rows: Iterable[Texts]) -> int:
+    """Write rows, all or none, with the least work per row; returns how many.
+
+    Raises psycopg's errors; `CheckViolation` also means that a month has no partition.
+    """
+    with tx.cursor() as cursor:
+        with cursor.copy(_COPY) as stream:
+            write = stream.write_row
+            for row in rows:
+                write(row)
+        return cursor.rowcount
+
+
+def tail(
+    tx: Tx,
+    after: int | None = None,
+    *,
+    user_id: UUID | str | None = None,
+    campaign_id: UUID | str | None = None,
+    limit: int = 100,
+) -> list[EventRow]:
+    """Events in the order they were stored: those with an id above `after`, else the newest.
+
+    Ids are given out before commit: one that commits late may be passed over.
+    """
+    chosen = {"id > %s": after, "user_id = %s": user_id, "campaign_id = %s": campaign_id}
+    wheres = [where for where, value in chosen.items() if value is not None]
+    values = [value for value in chosen.values() if value is not None]
+    with tx.cursor(row_factory=class_row(EventRow)) as cursor:
+        rows = cursor.execute(
+            f"SELECT {_COLUMNS} FROM analytics_events"
+            + (" WHERE " + " AND ".join(wheres) if wheres else "")
+            + f" ORDER BY id {'DESC' if after is None else 'ASC'} LIMIT %s",
+            (*values, limit),
+        ).fetchall()
+    return rows[::-1] if after is None else rows
+
+
+def find_click(tx: Tx, user_id: str, click_ids: Iterable[str]) -> dict[str, str]:
+    """The campaign of each of this user's clicks that is stored and belongs to one.
+
+    A click's moment is in its id, so each costs one look into one partition's index.
+    """
+    wanted = sorted(set(click_ids))
+    if not wanted:
+        return {}
+    # The owner is compared outside: inside, his index could look cheaper than the moment's.
+    rows = tx.execute(
+        "SELECT wanted.click_id, found.campaign_id::text"
+        " FROM unnest(%s::timestamptz[], %s::text[]) AS wanted (at, click_id)"
+        " CROSS JOIN LATERAL ("
+        "  SELECT user_id, campaign_id FROM analytics_events"
+        "  WHERE created_at = wanted.at AND metadata->>'click_id' = wanted.click_id"
+        "  LIMIT 1) AS found"
+        " WHERE found.user_id = %s::uuid AND found.campaign_id IS NOT NULL",
+        ([time_of(one) for one in wanted], wanted, user_id),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+# What is deleted with a user or campaign; a campaign may have had another owner before.
+_DOOMED = {
+    "user": (
+        "user_id = %(key)s",
+        "campaign_id IN (SELECT id FROM campaigns WHERE user_id = %(key)s)",
+    ),
+    "campaign": ("campaign_id = %(key)s",),
+}
+
+
+def purge_chunk(tx: Tx, noun: str, key: UUID | str, limit: int) -> int:
+    """Delete at most `limit` events of a `user` or `campaign`; 0 when none is left."""
+    for condition in _DOOMED[noun]:
+        row = tx.execute(
+            f"SELECT tableoid::regclass::text FROM analytics_events WHERE {condition} LIMIT 1",
+            {"key": key},
+        ).fetchone()
+        if row is None:
+            continue
+        # Within one partition a row has an address: no join, whatever the planner believes.
+        statement = sql.SQL(
+            "DELETE FROM {part} WHERE ctid = ANY(ARRAY("
+            f" SELECT ctid FROM {{part}} WHERE {condition} LIMIT %(limit)s))"
+        ).format(part=sql.SQL(row[0]))
+        return tx.execute(statement, {"key": key, "limit": limit}).rowcount
+    return 0

@@ -1,0 +1,47 @@
+"""Migrations: the tables brought to this version, or to another one."""
+
+from pathlib import Path
+
+import psycopg
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from alembic import command
+from base.settings import settings
+
+_SCRIPTS = Path(__file__).resolve().parent.parent / "alembic"
+
+
+def config(url: str | None = None) -> Config:
+    """Alembic's configuration for this database; the address never passes through a file."""
+    made = Config()
+    made.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
+    made.attributes["url"] = url
+    return made
+
+
+def upgrade(url: str | None = None, revision: str = "head") -> None:
+    """Bring the tables forward, by default to this version's; one migrator at a time."""
+    command.upgrade(config(url), revision)
+
+
+def downgrade(url: str | None, revision: str) -> None:
+    """Bring the tables back to an older revision; rows of tables that it lacks are gone."""
+    command.downgrade(config(url), revision)
+
+
+def current(url: str | None = None) -> str | None:
+    """The revision the database is at; None when it was never migrated."""
+    with psycopg.connect(url or settings().database, connect_timeout=30) as connection:
+        known = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+        if known is None or known[0] is None:
+            return None
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    return str(row[0]) if row else None
+
+
+def head() -> str:
+    """The revision this version of the program is made for."""
+    revision = ScriptDirectory.from_config(config()).get_current_head()
+    assert revision is not None, "alembic/versions holds no migrations"
+    return revision

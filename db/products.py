@@ -1,0 +1,41 @@
+"""Products: the ClickBank catalogue."""
+
+from sqlalchemy import Index, false, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.table import At, Base, CreatedAt, Id, Json, Long, Money, Percent, Str100, Str255, Str500
+
+
+class Product(Base):
+    """One product of the marketplace, as its feed last described it."""
+
+    __tablename__ = "products"
+    __table_args__ = (
+        Index("idx_products_clickbank_id", "clickbank_id"),
+        Index("idx_products_category", "category"),
+        Index("idx_products_gravity", text("gravity DESC")),
+        Index("idx_products_commission", text("commission_amount DESC")),
+        Index(
+            "idx_products_search",
+            text("to_tsvector('english', title || ' ' || description)"),
+            postgresql_using="gin",
+        ),
+    )
+
+    id: Mapped[Id]
+    clickbank_id: Mapped[Str100] = mapped_column(unique=True)
+    title: Mapped[Str500]
+    vendor: Mapped[Str255]
+    category: Mapped[Str255 | None]
+    description: Mapped[Long | None]
+    commission_rate: Mapped[Percent | None]
+    commission_amount: Mapped[Money | None]
+    initial_sale_amount: Mapped[Money | None]
+    gravity: Mapped[Money | None]
+    refund_rate: Mapped[Percent | None]
+    rebill: Mapped[bool | None] = mapped_column(server_default=false())
+    popularity_rank: Mapped[int | None]
+    data_snapshot: Mapped[Json | None]
+    last_updated: Mapped[At | None]
+    created_at: Mapped[CreatedAt]
+    updated_at: Mapped[CreatedAt]

@@ -1,0 +1,43 @@
+"""All tables together: what migrations are held against."""
+
+from db import (
+    accounts,
+    bonuses,
+    campaigns,
+    content,
+    events,
+    held,
+    idempotency,
+    keys,
+    ledger,
+    links,
+    products,
+    purges,
+    teams,
+    users,
+    workflows,
+)
+from db.table import Base
+
+DOCUMENT = (
+    users.User,
+    products.Product,
+    campaigns.Campaign,
+    content.Content,
+    workflows.Workflow,
+    events.Event,
+    bonuses.Bonus,
+    teams.Team,
+    teams.TeamMember,
+)
+SIDE = (
+    ledger.Ledger,
+    idempotency.IdempotencyKey,
+    held.HeldEvent,
+    keys.ApiKey,
+    accounts.Account,
+    purges.Purge,
+    links.LinkChange,
+)
+
+metadata = Base.metadata

@@ -1,0 +1,148 @@
+"""Work rows: what is owed, who has it, and how it ended; the same for every table that has them.
+
+A row is `pending` until its time comes, `running` while a lease holds, then `done` with an
+outcome or `dead` with a reason. `attempts` only ever grows, so it names one claim of one row:
+whoever lost the lease finds no row to finish.
+"""
+
+from typing import Any
+
+from psycopg.rows import dict_row
+from sqlalchemy import CheckConstraint, Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.schema import SchemaItem
+
+from db.connection import Tx
+from db.table import NOW, At, Long, Serial, Word
+
+
+class WorkRow:
+    """The columns of a work row; put `*work_table_args(name)` into the table's arguments."""
+
+    __tablename__: str
+
+    id: Mapped[Serial]
+    state: Mapped[Word] = mapped_column(server_default="pending")
+    outcome: Mapped[Word | None]
+    reason: Mapped[Word | None]
+    attempts: Mapped[int] = mapped_column(server_default=text("0"))
+    next_attempt_at: Mapped[At] = mapped_column(server_default=NOW)
+    lease_until: Mapped[At | None]
+    last_error: Mapped[Long | None]
+
+
+Table = type[WorkRow]
+
+
+def work_table_args(name: str) -> tuple[SchemaItem, ...]:
+    """The check and the indexes that every work table carries."""
+    return (
+        CheckConstraint("state IN ('pending', 'running', 'done', 'dead')", name="state"),
+        Index(f"idx_{name}_due", "next_attempt_at", postgresql_where=text("state = 'pending'")),
+        Index(f"idx_{name}_state", "state"),
+    )
+
+
+def due(tx: Tx, table: Table, limit: int) -> list[int]:
+    """Ids of rows whose time has come, the longest waiting first; locks nothing."""
+    rows = tx.execute(
+        f"SELECT id FROM {table.__tablename__}"
+        " WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()"
+        " ORDER BY next_attempt_at, id LIMIT %s",
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
+def claim(tx: Tx, table: Table, limit: int, lease_seconds: float) -> list[dict[str, Any]]:
+    """Take due rows, all columns, by the database's clock; nobody else has them while leased.
+
+    Commit before working: the lease, not the transaction, keeps others away.
+    """
+    name = table.__tablename__
+    with tx.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            f"WITH due AS MATERIALIZED (SELECT id FROM {name}"
+            "  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()"
+            "  ORDER BY next_attempt_at, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            f" UPDATE {name} AS work SET state = 'running', attempts = attempts + 1,"
+            "  lease_until = clock_timestamp() + make_interval(secs => %s)"
+            " FROM due WHERE work.id = due.id RETURNING work.*",
+            (limit, lease_seconds),
+        ).fetchall()
+    return sorted(rows, key=lambda row: (row["next_attempt_at"], row["id"]))
+
+
+def renew(tx: Tx, table: Table, row_id: int, attempts: int, lease_seconds: float) -> bool:
+    """Keep a long job's lease; False when it was lost and the job must stop."""
+    return _mine(
+        tx, table, row_id, attempts,
+        "lease_until = clock_timestamp() + make_interval(secs => %s)", (lease_seconds,),
+    )  # fmt: skip
+
+
+def finish(tx: Tx, table: Table, row_id: int, attempts: int, outcome: str) -> bool:
+    """Done, with what came of it; False when the lease was lost."""
+    return _mine(
+        tx, table, row_id, attempts,
+        "state = 'done', outcome = %s, lease_until = NULL, last_error = NULL", (outcome,),
+    )  # fmt: skip
+
+
+def retry(
+    tx: Tx, table: Table, row_id: int, attempts: int, delay_seconds: float, error: str | None
+) -> bool:
+    """Again after a delay, from now by the database's clock; False when the lease was lost."""
+    return _mine(
+        tx, table, row_id, attempts,
+        "state = 'pending', lease_until = NULL, last_error = %s,"
+        " next_attempt_at = clock_timestamp() + make_interval(secs => %s)",
+        (error, delay_seconds),
+    )  # fmt: skip
+
+
+def bury(
+    tx: Tx, table: Table, row_id: int, attempts: int, reason: str, error: str | None = None
+) -> bool:
+    """Never again by itself: a dead letter with its reason; False when the lease was lost."""
+    return _mine(
+        tx, table, row_id, attempts,
+        "state = 'dead', reason = %s, last_error = %s, lease_until = NULL", (reason, error),
+    )  # fmt: skip
+
+
+def _mine(
+    tx: Tx, table: Table, row_id: int, attempts: int, changes: str, values: tuple[Any, ...]
+) -> bool:
+    """Change a row that this claim still holds."""
+    done = tx.execute(
+        f"UPDATE {table.__tablename__} SET {changes}"
+        " WHERE id = %s AND state = 'running' AND attempts = %s",
+        (*values, row_id, attempts),
+    )
+    return done.rowcount == 1
+
+
+def replay(tx: Tx, table: Table, row_id: int) -> bool:
+    """A dead row is due again, at once; False when there is no such dead row.
+
+    `attempts` goes on counting, so that a worker that slept through all of it finds no row.
+    """
+    done = tx.execute(
+        f"UPDATE {table.__tablename__} SET state = 'pending', reason = NULL,"
+        " next_attempt_at = statement_timestamp() WHERE id = %s AND state = 'dead'",
+        (row_id,),
+    )
+    return done.rowcount == 1
+
+
+def reclaim(tx: Tx, table: Table) -> int:
+    """Rows whose lease ran out are due again; returns how many."""
+    name = table.__tablename__
+    done = tx.execute(
+        f"UPDATE {name} SET state = 'pending', lease_until = NULL,"
+        " next_attempt_at = statement_timestamp(), last_error = 'the worker did not come back'"
+        f" WHERE id IN (SELECT id FROM {name} WHERE state = 'running'"
+        "  AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED)"
+    )
+    return done.rowcount
