@@ -55,7 +55,7 @@ def check_platform(setting: str) -> None:
 
 
 def package_folder(name: str, setting: str) -> Path:
-    """Where an installed package lies, without importing it; raises `HopfleetError` when it is not."""
+    """Where an installed package lies, without importing it; raises when it is not."""
     spec = util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise HopfleetError(
