@@ -23,7 +23,7 @@ def make(folder: DataFolder) -> Demo:
         # A user without our file: an earlier run was stopped between the two.
         user = users.find(tx, _EMAIL) or users.add(tx, _EMAIL, full_name="Demo")
         campaign = campaigns.add(tx, user.id, "Demo", _LINK)
-        key = keys.add(tx, user.id, "demo")
+        _, key = keys.add(tx, user.id, "demo")
     demo = Demo(_EMAIL, campaign.tracking_id or "")
     write_private(folder.demo_key_file, key)
     write_private(folder.demo_file, json.dumps(asdict(demo)))
