@@ -182,9 +182,9 @@ def _authority(authority: str) -> tuple[str, str]:
     if "@" in authority:
         raise Refused("The link must not hold a user name or password.")
     if authority.startswith("["):
-        literal, _, rest = authority[1:].partition("]")
+        literal, closing, rest = authority[1:].partition("]")
         host, port = f"[{_ipv6(literal)}]", rest.removeprefix(":")
-        if rest and not rest.startswith(":"):
+        if not closing or (rest and not rest.startswith(":")):
             raise Refused("The host of the link is not valid.")
         colon = bool(rest)
     else:
