@@ -17,7 +17,8 @@ class Product(Base):
         Index("idx_products_commission", text("commission_amount DESC")),
         Index(
             "idx_products_search",
-            text("to_tsvector('english', title || ' ' || description)"),
+            # As PostgreSQL prints it back: migrations are compared by these characters.
+            text("to_tsvector('english'::regconfig, (title::text || ' '::text) || description)"),
             postgresql_using="gin",
         ),
     )
