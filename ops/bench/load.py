@@ -227,7 +227,7 @@ async def _keep(load: Load, host: str, port: int) -> None:
 async def _pace(load: Load, rate: float) -> None:
     """Send each request when it falls due, or queue its due time while no connection is idle."""
     started, sent = steady(), 0
-    while True:
+    while load.asking:
         target = int((steady() - started) * rate)
         while sent < target:
             due = started + (sent + 1) / rate

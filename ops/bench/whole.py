@@ -4,15 +4,14 @@ import random
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from http.client import HTTPConnection
 from typing import Any
 
 from base.clock import sleep, steady
 from base.errors import HopfleetError
 from ops.bench import database, traffic
 from ops.bench.children import Child, child, hopfleet, wait_until_answering
+from ops.bench.driving import ask, observe, warm_up
 from ops.bench.driving import drive as drive_load
-from ops.bench.driving import observe
 from ops.bench.stage import Stage
 from ops.local.ports import free_port
 
@@ -73,9 +72,9 @@ def fleet(stage: Stage) -> Iterator[Fleet]:
 
 def measure(stage: Stage, effort: Effort) -> dict[str, Any]:
     """Everything about Hopfleet in one run; the rows stay in the stage's database."""
-    database.empty(stage.url)
     database.settle(stage.url)
     with fleet(stage) as running:
+        warm_up(stage.url, running.port, traffic.read(stage.targets)[0])
         pids = {name: each.pid for name, each in running.children.items()} | stage.pids
         full, acked = _saturated(stage, running, pids, effort)
         rate = round(full["load"]["per_second"] / 2)
@@ -145,12 +144,7 @@ def _single_clicks(stage: Stage, port: int, count: int) -> dict[str, float]:
 
 def _until_visible(connection: Any, port: int, request: traffic.Target) -> float:
     started = steady()
-    door = HTTPConnection("127.0.0.1", port, timeout=5)
-    door.request(request.method, request.path, headers=request.headers)
-    click_id = door.getresponse().headers["X-Click-Id"]
-    door.close()
-    if click_id is None:
-        raise HopfleetError("A single click on the idle fleet was not recorded.")
+    click_id = ask(port, request)
     while not database.is_visible(connection, click_id):
         if steady() - started > _VISIBLE_SECONDS:
             raise HopfleetError(f"A click was not visible after {_VISIBLE_SECONDS:.0f} s.")

@@ -63,7 +63,9 @@ def test_an_open_loop_asks_at_the_rate_it_was_given(
     with child("load", argv, os.environ, tmp_path) as run:
         run.wait(20)
 
-    assert 300 <= report_of(tmp_path)["requests"] <= 410
+    report = report_of(tmp_path)
+    assert 300 <= report["requests"] <= 410
+    assert (report["errors"], report["unanswered"]) == (0, 0)
 
 
 def test_a_run_by_number_ends_soon_after_that_number(

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from base.errors import Misused
-from ops.bench import database
+from ops.bench import database, traffic
 from ops.bench.children import child, python, wait_until_answering
-from ops.bench.driving import drive
+from ops.bench.driving import drive, warm_up
 from ops.bench.stage import broker_number
 from ops.local.ports import free_port
 
@@ -74,6 +74,7 @@ def _run(
         child("usual server", server_argv, environment, folder) as server,
     ):
         wait_until_answering(server, port, "/healthz")
+        warm_up(url, port, traffic.read(targets)[0])
         watched = {"server": server.pid, "worker": worker.pid}
         done = drive(port, targets, folder, environment, seconds=seconds, watched=watched)
         rows, drained = database.wait_for_rows(url, done.report["acked"], _DRAIN_SECONDS)
