@@ -207,8 +207,7 @@ def _sentence(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{field}: is missing; " + _SENTENCES[field].partition(": ")[2]
     if first["type"] == "extra_forbidden":
-        shown = field.encode("ascii", "backslashreplace").decode()
-        return f"{shown}: is not a field of an event; put your own data into metadata."
+        return f"{ascii(field)[1:-1]}: is not a field of an event; put your own data into metadata."
     return _SENTENCES.get(
         field, f"{field}: must be text of at most {VALUE_CHARACTERS:,} characters, without NUL."
     )

@@ -40,7 +40,7 @@ def check(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 def _shown(key: str) -> str:
-    return key[:40].encode("ascii", "backslashreplace").decode().replace("\0", "\\x00")
+    return ascii(key[:40])[1:-1]
 
 
 def _known(key: str, value: Any) -> str | None:
