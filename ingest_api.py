@@ -1,11 +1,6 @@
 """The doors: what visitors, pages and servers reach; each verifies, shapes, keeps, answers."""
 
 import asyncio
-import hashlib
-import os
-import secrets
-import signal
-import socket
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -13,34 +8,25 @@ from urllib.parse import unquote, urlsplit
 
 import uvloop
 
-from base.clock import OffsetClock
-from base.errors import Misused, Refused, StoreAway
+from base.errors import Refused, StoreAway
 from base.logs import configure, log
-from base.settings import Settings, settings
-from ingest import answers, http, keeper, openapi
-from ingest.copy import Copy
+from base.settings import settings
+from ingest import answers, http, openapi, process
 from ingest.http import Request
-from ingest.known import Known
-from ingest.links import Key, Link, compile_key, compiler
-from ingest.recorder import Recorder
-from ingest.replay import replay
-from ingest.shape import Shaper
-from journal.appends import Appender
-from journal.spool import Spool
+from ingest.links import Link
+from ingest.posted import Desk
+from ingest.process import Standing
+from ingest.shape import Shaper, kind_of
 from journal.streams import Kind
+from rules.destination import compile_link
 from rules.query import parse
-from rules.tracking import may_post_events
-from schemas import beacon, events
+from schemas import beacon
 from schemas.beacon import BeaconIn
-from schemas.events import EventIn
 from schemas.items import Item
-from workers.nudges import Nudger
-from workers.queues import JOURNAL_QUEUES
 
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
 BEACON_BYTES = 64 * 1024
 CLOCK_WARNING_SECONDS = 5
-_BEARER = b"bearer "
 
 Door = Callable[["Doors", Request, str, bytes], bytes | None]
 
@@ -48,24 +34,16 @@ Door = Callable[["Doors", Request, str, bytes], bytes | None]
 class Doors:
     """One process's doors and what they stand on; `handle` is given to the HTTP server."""
 
-    def __init__(
-        self,
-        chosen: Settings,
-        clock: OffsetClock,
-        recorder: Recorder,
-        links: Known[Link],
-        keys: Known[Key],
-        keep: keeper.Keeper,
-    ) -> None:
-        self.settings = chosen
-        self.clock = clock
-        self.recorder = recorder
-        self.links = links
-        self.keys = keys
-        self.keeper = keep
-        self.shaper = Shaper(chosen, clock)
+    def __init__(self, base: Standing) -> None:
+        self.settings = base.settings
+        self.clock = base.clock
+        self.recorder = base.recorder
+        self.links = base.links
+        self.keeper = base.keeper
+        self.shaper = Shaper(base.settings, base.clock)
         self.counts: Counter[str] = Counter()
-        self._fallback = compiler(chosen.fallback_url, False, frozenset())(_NOWHERE).template
+        self._desk = Desk(base.keys, base.links, self.shaper, base.recorder, self.counts)
+        self._fallback = compile_link(base.settings.fallback_url or "")
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle(self, request: Request) -> bytes | None:
@@ -158,7 +136,7 @@ class Doors:
         if told is not None:
             _add(item, told)
         self.counts[event] += 1
-        self.recorder.record(_kind(event), item, (request, answers.gif(item["id"]), None))
+        self.recorder.record(kind_of(event), item, (request, answers.gif(item["id"]), None))
         return None
 
     # --- /e
@@ -186,7 +164,7 @@ class Doors:
             ack = b"X-Click-Id: " + item["id"].encode() + b"\r\n"
             lost = answers.error(503, "Not recorded: send it again.", headers)
             durable = http.response(204, ack + headers)
-            self.recorder.record(_kind(told.event), item, (request, durable, lost))
+            self.recorder.record(kind_of(told.event), item, (request, durable, lost))
             return None
 
         return self._look_up(
@@ -202,80 +180,8 @@ class Doors:
 
     def events(self, request: Request, _: str, query: bytes) -> bytes | None:
         """`POST /v1/events`: a developer's server reports events, each gets a verdict."""
-        self._later(request, self._events(request))
+        self._later(request, self._desk.take(request))
         return None
-
-    async def _events(self, request: Request) -> bytes | None:
-        if b"content-encoding" in request.headers:
-            return answers.error(415, "Send the body without Content-Encoding.")
-        try:
-            key = await self._key(request)
-        except StoreAway:
-            return _try_again("Your API key cannot be checked right now: send it again.")
-        if key is None:
-            self.counts["key_refused"] += 1
-            return answers.error(
-                401,
-                "Send a valid API key: Authorization: Bearer hf_…",
-                b"WWW-Authenticate: Bearer\r\n",
-            )
-        if "events:write" not in key.scopes:
-            return answers.error(403, "This API key has no scope events:write.")
-        if not may_post_events(key.user_status):
-            return answers.error(403, f"This account is {key.user_status}.")
-        kind = request.headers.get(b"content-type", b"").decode("latin-1")
-        try:
-            read = events.read(request.body, kind)
-            links = await self.links.fetch(
-                {one.tracking_id for one in read if isinstance(one, EventIn) and one.tracking_id}
-            )
-        except Refused as refusal:
-            self.counts["events_refused"] += 1
-            return answers.error(400, str(refusal))
-        except StoreAway:
-            return _try_again("Your campaigns cannot be looked up right now: send it again.")
-        return self._keep_events(request, key, read, links)
-
-    def _keep_events(
-        self, request: Request, key: Key, read: list[Any], links: dict[str, Link | None]
-    ) -> bytes | None:
-        kept: dict[Kind, list[Item]] = {}
-        verdicts: list[dict[str, Any]] = []
-        for index, event in enumerate(read):
-            link = None
-            reason = None if isinstance(event, EventIn) else event.reason
-            if reason is None and event.tracking_id:
-                link = links[event.tracking_id]
-                # Another tenant's campaign is answered like one that never was.
-                if link is None or link.user_id != key.user_id or not link.record:
-                    reason = "tracking_id: you have no live campaign with this tracking id."
-            if reason is not None:
-                verdicts.append({"index": index, "status": "refused", "reason": reason})
-                continue
-            item = self.shaper.posted(event, key.user_id, link)
-            kept.setdefault(_kind(event.type), []).append(item)
-            click_id = item.get("click") or item["id"]
-            verdicts.append({"index": index, "status": "accepted", "click_id": click_id})
-        count = sum(len(items) for items in kept.values())
-        self.counts["events_accepted"] += count
-        self.counts["events_refused"] += len(read) - count
-        if not count:
-            return answers.json(400, {"results": verdicts})
-        lost = _try_again("Not recorded: send it again, with the same event_id for each item.")
-        self.recorder.record_all(
-            kept, count, (request, answers.json(202, {"results": verdicts}), lost)
-        )
-        return None
-
-    async def _key(self, request: Request) -> Key | None:
-        given = request.headers.get(b"x-api-key")
-        authorization = request.headers.get(b"authorization", b"")
-        if given is None and authorization[:7].lower() == _BEARER:
-            given = authorization[7:].strip()
-        if not given or len(given) > 200:
-            return None
-        digest = hashlib.sha256(given).hexdigest()
-        return (await self.keys.fetch([digest]))[digest]
 
     # --- about ourselves
 
@@ -364,10 +270,6 @@ _PAGES: dict[tuple[bytes, bytes], Door] = {
     (b"/readyz", b"GET"): Doors.readyz,
     (b"/openapi.json", b"GET"): Doors.openapi,
 }
-_NOWHERE = {
-    "tracking_id": "", "campaign_id": "", "user_id": "", "status": "deleted", "user_status": "",
-    "affiliate_link": None, "settings": None, "account_fallback_url": None,
-}  # fmt: skip
 
 
 def _segment(rest: bytes) -> str:
@@ -380,10 +282,6 @@ def _origin_form(target: bytes) -> bytes:
     """`/path?query` of an absolute-form target, as proxies send it."""
     parts = urlsplit(target.decode("latin-1"))
     return f"{parts.path or '/'}?{parts.query}".encode("latin-1", "replace")
-
-
-def _kind(event_type: str) -> Kind:
-    return Kind.CLICKS if event_type in ("click", "view") else Kind.CONVERSIONS
 
 
 def _add(item: Item, told: BeaconIn) -> None:
@@ -403,71 +301,13 @@ def _add(item: Item, told: BeaconIn) -> None:
             meta["amount"] = told.amount
 
 
-def _try_again(sentence: str) -> bytes:
-    return answers.error(503, sentence, b"Retry-After: 1\r\n")
-
-
-async def run(chosen: Settings, host: str, port: int) -> None:
-    """Serve until told to stop; raises `Misused` when the port is taken."""
-    clock = OffsetClock()
-    appender = Appender(
-        chosen.journal,
-        clock,
-        budget_seconds=chosen.journal_budget_seconds,
-        replicas=chosen.journal_replicas,
-        volatile_ok=chosen.allow_volatile_redis,
-    )
-    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
-    spool = Spool(chosen.spool_root, name, chosen.spool_max_bytes)
-    nudger = Nudger()
-    recorder = Recorder(appender, spool, clock, lambda kind: nudger.ask(JOURNAL_QUEUES[kind]))
-    copy = Copy(chosen.data_dir / "links.sqlite")
-    keep = keeper.Keeper(copy)
-    own = urlsplit(chosen.url).netloc.lower()
-    compile_row = compiler(chosen.fallback_url, chosen.respect_gpc, frozenset({own}))
-    links = Known("link", chosen.link_cache_entries, compile_row, copy, keep.ask)
-    keys = Known("key", chosen.link_cache_entries, compile_key, copy, keep.ask)
-    keep.add("link", links, keeper.find_links)
-    keep.add("key", keys, keeper.find_keys)
-    doors = Doors(chosen, clock, recorder, links, keys, keep)
-    await recorder.connect()
-    keep.start()
-    await keep.ready.wait()
-    try:
-        server = await http.serve(
-            doors.handle, host, port, max_connections=chosen.max_connections,
-            on_bug=lambda: log().exception("door.failed"),
-        )  # fmt: skip
-    except OSError as error:
-        raise Misused(
-            f"Port {port} cannot be opened ({error.strerror}): choose another with --port."
-        ) from error
-    tasks: list[asyncio.Future[Any]] = [
-        asyncio.ensure_future(recorder.run()),
-        asyncio.ensure_future(recorder.watch()),
-        asyncio.ensure_future(replay(recorder, appender, spool)),
-    ]
-    told = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, told.set)
-    log().info("ingest.started", port=server.port)
-    waiting: asyncio.Future[Any] = asyncio.ensure_future(told.wait())
-    # A dead task is a dead door: end, so that whoever supervises starts a sound one.
-    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    await server.stop()
-    await recorder.idle()
-    nudger.stop()
-    keep.stop()
-    appender.close()
-    spool.close()
-    log().info("ingest.stopped")
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            task.result()
-
-
 def main(host: str | None = None, port: int | None = None) -> None:
     """Run one ingest process; several may share a port."""
     chosen = settings()
     configure(chosen.log_level, "ingest")
-    uvloop.run(run(chosen, host or chosen.host, chosen.port if port is None else port))
+    uvloop.run(
+        process.run(
+            chosen, host or chosen.host, chosen.port if port is None else port,
+            lambda base: Doors(base).handle,
+        )
+    )  # fmt: skip

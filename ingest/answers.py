@@ -77,3 +77,8 @@ def not_found() -> bytes:
 def unavailable(sentence: str) -> bytes:
     """503 with a hint when to come back."""
     return text(503, sentence, b"Retry-After: 1\r\nCache-Control: no-store\r\n")
+
+
+def try_again(sentence: str) -> bytes:
+    """503 for developers, with a hint when to come back."""
+    return error(503, sentence, b"Retry-After: 1\r\n")

@@ -9,6 +9,7 @@ from base.ids import uuid7_hex
 from base.settings import Settings
 from ingest.http import Request
 from ingest.links import Link
+from journal.streams import Kind
 from rules import addresses, bots
 from rules.source import click_metadata, source
 from rules.text import clean
@@ -36,6 +37,11 @@ def iso(ms: int) -> str:
     """Milliseconds since 1970 as ISO 8601 in UTC, with `Z`."""
     seconds, rest = divmod(ms, 1000)
     return f"{_second(seconds)}.{rest:03d}Z"
+
+
+def kind_of(event_type: str) -> Kind:
+    """Which stream an event goes to: money has a queue of its own."""
+    return Kind.CLICKS if event_type in ("click", "view") else Kind.CONVERSIONS
 
 
 class Shaper:

@@ -1,0 +1,124 @@
+"""One ingest process: what its doors stand on, made in order, ended in order."""
+
+import asyncio
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from base.clock import OffsetClock
+from base.errors import Misused
+from base.logs import log
+from base.settings import Settings
+from ingest import http, keeper
+from ingest.copy import Copy
+from ingest.known import Known
+from ingest.links import Key, Link, compile_key, compiler
+from ingest.recorder import Recorder
+from ingest.replay import replay
+from journal.appends import Appender
+from journal.spool import Spool
+from workers.nudges import Nudger
+from workers.queues import JOURNAL_QUEUES
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What doors are given."""
+
+    settings: Settings
+    clock: OffsetClock
+    recorder: Recorder
+    links: Known[Link]
+    keys: Known[Key]
+    keeper: keeper.Keeper
+
+
+async def run(
+    chosen: Settings, host: str, port: int, make_handler: Callable[[Standing], http.Handler]
+) -> None:
+    """Serve until told to stop; raises `Misused` when the port is taken."""
+    clock = OffsetClock()
+    appender = Appender(
+        chosen.journal,
+        clock,
+        budget_seconds=chosen.journal_budget_seconds,
+        replicas=chosen.journal_replicas,
+        volatile_ok=chosen.allow_volatile_redis,
+    )
+    name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+    spool = Spool(chosen.spool_root, name, chosen.spool_max_bytes)
+    nudger = Nudger()
+    recorder = Recorder(appender, spool, clock, lambda kind: nudger.ask(JOURNAL_QUEUES[kind]))
+    base = _know(chosen, clock, recorder)
+    await recorder.connect()
+    base.keeper.start()
+    await base.keeper.ready.wait()
+    server = await _open(chosen, host, port, make_handler(base))
+    await _until_told(
+        [recorder.run(), recorder.watch(), replay(recorder, appender, spool)],
+        end=lambda: _end(server, recorder),
+    )
+    nudger.stop()
+    base.keeper.stop()
+    appender.close()
+    spool.close()
+    log().info("ingest.stopped")
+
+
+def _know(chosen: Settings, clock: OffsetClock, recorder: Recorder) -> Standing:
+    """The caches of links and keys, and the thread that keeps them."""
+    copy = Copy(chosen.data_dir / "links.sqlite")
+    keep = keeper.Keeper(copy)
+    own = frozenset({urlsplit(chosen.url).netloc.lower()})
+    compile_row = compiler(chosen.fallback_url, chosen.respect_gpc, own)
+    links = Known("link", chosen.link_cache_entries, compile_row, copy, keep.ask)
+    keys = Known("key", chosen.link_cache_entries, compile_key, copy, keep.ask)
+    keep.add("link", links, keeper.find_links)
+    keep.add("key", keys, keeper.find_keys)
+    return Standing(chosen, clock, recorder, links, keys, keep)
+
+
+async def _open(chosen: Settings, host: str, port: int, handler: http.Handler) -> http.Server:
+    try:
+        server = await http.serve(
+            handler,
+            host,
+            port,
+            max_connections=chosen.max_connections,
+            on_bug=lambda: log().exception("door.failed"),
+        )
+    except OSError as error:
+        raise Misused(
+            f"Port {port} cannot be opened ({error.strerror}): choose another with --port."
+        ) from error
+    log().info("ingest.started", port=server.port)
+    return server
+
+
+async def _until_told(
+    steps: list[Coroutine[Any, Any, None]], end: Callable[[], Coroutine[Any, Any, None]]
+) -> None:
+    """Run the steps until a signal comes; raises what ends one of them before that."""
+    told = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told.set)
+    tasks = [asyncio.ensure_future(step) for step in steps]
+    waiting: asyncio.Future[Any] = asyncio.ensure_future(told.wait())
+    # A dead task is a dead door: end, so that whoever supervises starts a sound one.
+    await asyncio.wait([waiting, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    await end()
+    for task in tasks:
+        if task.done():
+            task.result()
+        task.cancel()
+
+
+async def _end(server: http.Server, recorder: Recorder) -> None:
+    """Accept nothing more, then wait until every answer that is owed has been given."""
+    await server.stop()
+    await recorder.idle()
