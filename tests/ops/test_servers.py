@@ -4,6 +4,7 @@ import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg
@@ -28,7 +29,7 @@ def journal(folder: Path) -> Iterator[Server]:
     server.stop()
 
 
-def client(server: Server) -> "redis.Redis":
+def client(server: Server) -> Any:
     return redis.Redis.from_url(server.url, decode_responses=True)
 
 

@@ -21,10 +21,10 @@ from ops.local.ports import free_port
 class Up:
     """A running supervisor in a process of its own, and what it has printed."""
 
-    def __init__(self, folder: Path, port: int) -> None:
+    def __init__(self, folder: Path, port: int, worker: str) -> None:
         self.folder, self.port = folder, port
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.ops.stand_in", "up", str(folder), str(port)],
+            [sys.executable, "-m", "tests.ops.stand_in", str(folder), str(port), worker],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -59,8 +59,8 @@ Start = Callable[..., Up]
 def start(folder: Path) -> Iterator[Start]:
     started: list[Up] = []
 
-    def begin(port: int | None = None) -> Up:
-        up = Up(folder, port or free_port())
+    def begin(port: int | None = None, worker: str = "obedient") -> Up:
+        up = Up(folder, port or free_port(), worker)
         started.append(up)
         return up
 
@@ -84,7 +84,7 @@ def wait_for(fact: Callable[[], bool]) -> None:
 
 
 def test_ctrl_c_ends_everything_in_time_and_the_data_stays(start: Start, folder: Path) -> None:
-    up = start()
+    up = start(worker="stubborn")
     up.until('"url"')
     stores = json.loads((folder / "stores.json").read_text())
     with psycopg.connect(stores["database_url"]) as session:
@@ -177,27 +177,27 @@ def test_a_stranger_with_a_childs_old_number_is_left_alone(start: Start, folder:
         stranger.wait()
 
 
-@pytest.mark.parametrize("name", ["ingest", "postgres", "journal", "broker"])
-def test_a_dead_child_is_said_and_started_again(start: Start, folder: Path, name: str) -> None:
+def test_a_dead_child_is_said_and_started_again(start: Start, folder: Path) -> None:
     up = start()
     up.until('"url"')
-    pid = up.children()[name]["pid"]
     addresses = (folder / "stores.json").read_text()
+    for name in ("ingest", "postgres", "journal", "broker"):
+        pid = up.children()[name]["pid"]
 
-    os.kill(pid, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
-    up.until(name, "ended", "SIGKILL")
-    up.until(name, "runs again")
-    assert up.children()[name]["pid"] != pid
+        up.until(name, "ended", "SIGKILL")
+        up.until(name, "runs again")
+        assert up.children()[name]["pid"] != pid
     assert (folder / "stores.json").read_text() == addresses
 
 
 def test_a_childs_warning_is_shown_and_kept_in_its_log(start: Start, folder: Path) -> None:
     up = start()
 
-    up.until("worker:", "worker.stubborn", "reason=test")
+    up.until("worker:", "worker.began", "reason=test")
 
-    assert "worker.stubborn" in (folder / "logs" / "worker.log").read_text()
+    assert "worker.began" in (folder / "logs" / "worker.log").read_text()
 
 
 def test_a_stop_while_starting_leaves_nothing_behind(start: Start, folder: Path) -> None:
