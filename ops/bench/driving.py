@@ -9,11 +9,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from base.clock import sleep
+from base.clock import sleep, steady
 from base.errors import HopfleetError
 from ops.bench import database
 from ops.bench.children import child, python
-from ops.bench.sampling import Usage, sampled
+from ops.bench.sampling import Usage, busy_seconds, sampled
 from ops.bench.traffic import Target
 
 CONNECTIONS = 128
@@ -28,11 +28,15 @@ class Drive:
     report: dict[str, Any]
     acked: bytes
     usage: dict[str, Usage]
+    others_cores: float  # what programs outside the run used meanwhile
 
     @property
     def figures(self) -> dict[str, Any]:
-        """The report with the usage of every component."""
-        return self.report | {"usage": {name: use.figures() for name, use in self.usage.items()}}
+        """The report with the usage of every component, and of everybody else."""
+        return self.report | {
+            "usage": {name: use.figures() for name, use in self.usage.items()},
+            "others_cores": self.others_cores,
+        }
 
 
 def drive(
@@ -60,12 +64,15 @@ def drive(
         generator = stack.enter_context(child("load", argv, environment, folder))
         components = {**(watched or {}), "load": generator.pid}
         usage = stack.enter_context(sampled(components))
+        busy, started = busy_seconds(), steady()
         try:
             if generator.wait(longest + _GRACE_SECONDS) != 0:
                 raise generator.failed("ended with an error")
         except subprocess.TimeoutExpired:
             raise generator.failed("did not end in time") from None
-    return Drive(json.loads(report.read_text()), acked.read_bytes(), usage)
+        busy, took = busy_seconds() - busy, steady() - started
+    others = max(busy - sum(use.cpu_seconds for use in usage.values()), 0.0) / took
+    return Drive(json.loads(report.read_text()), acked.read_bytes(), usage, round(others, 2))
 
 
 def ask(port: int, request: Target) -> str:

@@ -103,6 +103,7 @@ def summary(
         "missing": float(hopfleet["difference"]["missing"]),
         "unexpected": float(hopfleet["difference"]["unexpected"]),
         "repeated": float(hopfleet["difference"]["repeated"]),
+        "others_cores": load["others_cores"],
         "drain_seconds": hopfleet["drain_seconds"],
         "p50_ms": load["latency_ms"]["p50"],
         "p99_ms": load["latency_ms"]["p99"],

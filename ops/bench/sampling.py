@@ -40,6 +40,17 @@ class Usage:
         }
 
 
+def busy_seconds() -> float:
+    """CPU seconds that all programs of this machine have used since it started."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0) - _twice_counted(times))
+
+
+def _twice_counted(times: Any) -> float:
+    """Guests' time, which Linux also counts as the host's own."""
+    return float(getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0))
+
+
 @contextmanager
 def sampled(components: Mapping[str, int]) -> Iterator[dict[str, Usage]]:
     """Watch the process trees under the given pids; the figures are complete after the block."""

@@ -43,6 +43,7 @@ LINES = (
     Line("Usual way: answer p50", "usual_p50_ms", "ms"),
     Line("Hopfleet: answered", "requests_per_second", "requests/s"),
     Line("Hopfleet: stored", "rows_per_second", "rows/s"),
+    Line("Meanwhile: programs outside the run", "others_cores", "cores"),
     Line("Stored ÷ usual way", "rows_to_usual", "times", least=10),
     Line("Stored ÷ raw COPY", "rows_to_copy", "times", least=0.35),
     Line("Answered ÷ bare server", "requests_to_bare", "times"),
@@ -69,7 +70,8 @@ def show(result: dict[str, Any], console: Console) -> None:
     busy = ", ".join(map(str, machine["load_average_before"]))
     console.print(
         f"{machine['cores']} cores, {machine['system']}, Python {machine['python']};"
-        f" load average before the run: {busy}"
+        f" load average before the run: {busy}",
+        soft_wrap=True,
     )
     if len(result["runs"]) > 1:
         console.print(f"Medians of {len(result['runs'])} runs.")
