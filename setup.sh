@@ -73,6 +73,13 @@ with_uv() {
     export UV_PYTHON_DOWNLOADS=never
     # A home that cannot be written to is no obstacle.
     [ -w "${HOME:-/nowhere}" ] || export UV_CACHE_DIR="$PWD/.bootstrap/cache"
+    # Unlike pip, uv knows neither the certificates of a company's proxy nor pip's index.
+    for bundle in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt \
+        /etc/ssl/cert.pem; do
+        [ ! -s "$bundle" ] || export UV_SYSTEM_CERTS="${UV_SYSTEM_CERTS:-true}"
+    done
+    index=${PIP_INDEX_URL:-$(pip config get global.index-url 2>/dev/null || true)}
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
     uv=.bootstrap/bin/uv
     same_python || { rm -rf .venv && $uv venv --quiet --python "$(command -v "$python")" .venv; } &&
         say "installing packages ..." &&
