@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from base.clock import OffsetClock
 from base.errors import Misused
 from base.logs import log
+from base.memory import settle
 from base.settings import Settings
 from ingest import http, keeper
 from ingest.copy import Copy
@@ -58,6 +59,7 @@ async def run(
     await recorder.connect()
     base.keeper.start()
     await base.keeper.ready.wait()
+    settle()
     server = await _open(chosen, host, port, make_handler(base))
     await _until_told(
         [recorder.run(), recorder.watch(), replay(recorder, appender, spool)],

@@ -94,9 +94,9 @@ class Shaper:
         headers = request.headers
         agent = _text(headers[b"user-agent"]) if b"user-agent" in headers else ""
         forwarded = headers.get(b"x-forwarded-for")
-        address = request.peer
-        if forwarded is not None and self._trusted:
-            address = addresses.client(address, forwarded.decode("latin-1"), self._trusted)
+        address = addresses.client(
+            request.peer, None if forwarded is None else forwarded.decode("latin-1"), self._trusted
+        )
         meta["ip"] = addresses.truncate(address)
         meta["visitor"] = addresses.visitor(
             self._secret, _second(ms // 1000)[:10], user_id, address, agent

@@ -9,6 +9,8 @@ import redis
 from dramatiq import Broker, Middleware, Worker
 
 from base.logs import log
+from base.memory import settle
+from rules import devices
 from workers import nudges, stopping
 from workers.queues import Queue
 
@@ -24,6 +26,9 @@ class Lifeline(Middleware):
         self._ended = threading.Event()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        if {Queue.CLICKS, Queue.CONVERSIONS} & worker.consumers.keys():
+            devices.prepare()
+        settle()
         threading.Thread(target=self._watch, args=(worker,), name="lifeline", daemon=True).start()
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
