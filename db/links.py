@@ -34,6 +34,7 @@ class LinkChange(Base):
     __table_args__ = (
         Index("idx_link_changes_xact", "xact"),
         Index("idx_link_changes_changed_at", "changed_at"),
+        Index("idx_link_changes_pruned", "id", postgresql_where=text("noun = 'pruned'")),
     )
 
     id: Mapped[Serial]
@@ -83,14 +84,14 @@ class Cursor(NamedTuple):
 
     snapshot: str
     database: int
-    newest_id: int
+    newest_id: int  # 0: the log was empty
 
 
 _STATE = """
     SELECT pg_current_snapshot()::text AS snapshot,
            (SELECT oid FROM pg_database WHERE datname = current_database())::bigint AS database,
            (SELECT coalesce(max(id), 0) FROM link_changes) AS newest_id,
-           (SELECT coalesce(min(id), 0) FROM link_changes) AS oldest_id
+           (SELECT coalesce(max(id), 0) FROM link_changes WHERE noun = 'pruned') AS pruned_id
 """
 # What that snapshot could not see: transactions it knew as running, and later ones. The upper
 # end keeps out rows that a restored dump brought from a server with higher transaction ids.
@@ -120,28 +121,30 @@ def changes(tx: Tx, since: Cursor | None) -> tuple[list[tuple[str, str]], Cursor
     if since is None:
         row = tx.execute(_STATE).fetchone()
         assert row is not None
-        return [], Cursor(row[0], row[1], row[2])
+        return [], Cursor(*row[:3])
     rows = tx.execute(_CHANGES, {"snapshot": since.snapshot}).fetchall()
-    snapshot, database, newest_id, oldest_id, later = rows[0][:5]
+    now, (pruned_id, later) = Cursor(*rows[0][:3]), rows[0][3:5]
     if (
         not later
-        or database != since.database
-        or newest_id < since.newest_id
-        or oldest_id > since.newest_id + 1
+        or now.database != since.database
+        or now.newest_id < since.newest_id
+        or pruned_id > since.newest_id
     ):
         raise CursorLost("The log of changes does not reach back to what was read last.")
     found = dict.fromkeys((row[5], row[6]) for row in rows if row[5] is not None)
-    return list(found), Cursor(snapshot, database, newest_id)
+    return list(found), now
 
 
 def prune(tx: Tx, keep_hours: float) -> int:
-    """Delete older changes but the newest of them, which shows where the log begins.
+    """Delete older changes; the newest of them stays as the mark of how far that went.
 
-    Keep longer than any transaction that changes links may stay open.
+    Keep longer than any transaction that changes links may stay open. Returns how many went.
     """
     done = tx.execute(
-        "WITH old AS (SELECT id FROM link_changes"
-        "  WHERE changed_at < statement_timestamp() - make_interval(secs => %s))"
+        "WITH old AS MATERIALIZED (SELECT id FROM link_changes"
+        "  WHERE changed_at < statement_timestamp() - make_interval(secs => %s)),"
+        " mark AS (UPDATE link_changes SET noun = 'pruned', key = ''"
+        "  WHERE id = (SELECT max(id) FROM old))"
         " DELETE FROM link_changes WHERE id IN (SELECT id FROM old)"
         " AND id < (SELECT max(id) FROM old)",
         (keep_hours * 3600,),

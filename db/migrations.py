@@ -1,12 +1,16 @@
 """Migrations: the tables brought to this version, or to another one."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import OperationalError
 
 from alembic import command
+from base.errors import StoreAway
 from base.settings import settings
 
 _SCRIPTS = Path(__file__).resolve().parent.parent / "alembic"
@@ -20,19 +24,37 @@ def config(url: str | None = None) -> Config:
     return made
 
 
+@contextmanager
+def _one_sentence() -> Iterator[None]:
+    """Say that the database is away, or a table locked, without SQLAlchemy's words around it."""
+    try:
+        yield
+    except OperationalError as error:
+        raise StoreAway(_away(error.orig or error)) from error
+    except psycopg.OperationalError as error:
+        raise StoreAway(_away(error)) from error
+
+
+def _away(error: BaseException) -> str:
+    return f"The database could not be migrated: {str(error).splitlines()[0]}"
+
+
 def upgrade(url: str | None = None, revision: str = "head") -> None:
     """Bring the tables forward, by default to this version's; one migrator at a time."""
-    command.upgrade(config(url), revision)
+    with _one_sentence():
+        command.upgrade(config(url), revision)
 
 
 def downgrade(url: str | None, revision: str) -> None:
     """Bring the tables back to an older revision; rows of tables that it lacks are gone."""
-    command.downgrade(config(url), revision)
+    with _one_sentence():
+        command.downgrade(config(url), revision)
 
 
 def current(url: str | None = None) -> str | None:
     """The revision the database is at; None when it was never migrated."""
-    with psycopg.connect(url or settings().database, connect_timeout=30) as connection:
+    address = url or settings().database
+    with _one_sentence(), psycopg.connect(address, connect_timeout=30) as connection:
         known = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
         if known is None or known[0] is None:
             return None

@@ -14,7 +14,7 @@ MONTHS_AHEAD = 3
 DAYS_BACK = 90  # how far back clients may date an event
 # While a step waits for its lock, every writer behind it waits, too.
 _STEP_LOCK_MS = 500
-_STEP_TRIES = 10
+_STEP_TRIES = 5
 _TURN_LOCK_MS = 10_000
 # Lock class of "whose turn it is"; the second key is the parent's oid.
 _TURN = 0x686F70

@@ -17,7 +17,8 @@ Made = dict[str, Any]
 _next = count(1).__next__
 
 
-def _insert(tx: Tx, table: str, columns: dict[str, Any]) -> Made:
+def insert(tx: Tx, table: str, columns: dict[str, Any]) -> Made:
+    """Any row, by the name of its table."""
     statement = sql.SQL("INSERT INTO {} ({}) VALUES ({}) RETURNING *").format(
         sql.Identifier(table),
         sql.SQL(", ").join(map(sql.Identifier, columns)),
@@ -33,13 +34,13 @@ def _insert(tx: Tx, table: str, columns: dict[str, Any]) -> Made:
 def user(tx: Tx, **columns: Any) -> Made:
     """A user who is active and cannot log in."""
     usual = {"email": f"user{_next()}@example.com", "password_hash": "-", "status": "active"}
-    return _insert(tx, "users", usual | columns)
+    return insert(tx, "users", usual | columns)
 
 
 def product(tx: Tx, **columns: Any) -> Made:
     """A product of the catalogue."""
     usual = {"clickbank_id": f"product{_next()}", "title": "A product", "vendor": "vendor"}
-    return _insert(tx, "products", usual | columns)
+    return insert(tx, "products", usual | columns)
 
 
 def campaign(tx: Tx, **columns: Any) -> Made:
@@ -52,46 +53,46 @@ def campaign(tx: Tx, **columns: Any) -> Made:
         "tracking_id": f"t{_next()}",
         "affiliate_link": "https://example.com/",
     }
-    return _insert(tx, "campaigns", usual | columns)
+    return insert(tx, "campaigns", usual | columns)
 
 
 def content(tx: Tx, user_id: UUID, **columns: Any) -> Made:
     """A draft of a post."""
     usual = {"user_id": user_id, "type": "blog_post", "body": "text"}
-    return _insert(tx, "content", usual | columns)
+    return insert(tx, "content", usual | columns)
 
 
 def workflow(tx: Tx, user_id: UUID, **columns: Any) -> Made:
     """A draft of a workflow without actions."""
     usual = {"user_id": user_id, "name": "A workflow", "trigger_type": "manual"}
-    return _insert(tx, "workflows", usual | {"actions": Jsonb([])} | columns)
+    return insert(tx, "workflows", usual | {"actions": Jsonb([])} | columns)
 
 
 def event(tx: Tx, user_id: UUID, **columns: Any) -> Made:
     """A click, just now."""
     usual = {"user_id": user_id, "event_type": "click"}
-    return _insert(tx, "analytics_events", usual | columns)
+    return insert(tx, "analytics_events", usual | columns)
 
 
 def bonus(tx: Tx, campaign_id: UUID, **columns: Any) -> Made:
     """A bonus of a campaign."""
-    return _insert(tx, "bonuses", {"campaign_id": campaign_id, "name": "A bonus"} | columns)
+    return insert(tx, "bonuses", {"campaign_id": campaign_id, "name": "A bonus"} | columns)
 
 
 def team(tx: Tx, owner_id: UUID, **columns: Any) -> Made:
     """A team without members."""
-    return _insert(tx, "teams", {"owner_id": owner_id, "name": "A team"} | columns)
+    return insert(tx, "teams", {"owner_id": owner_id, "name": "A team"} | columns)
 
 
 def team_member(tx: Tx, team_id: UUID, user_id: UUID, **columns: Any) -> Made:
     """A member of a team."""
-    return _insert(tx, "team_members", {"team_id": team_id, "user_id": user_id} | columns)
+    return insert(tx, "team_members", {"team_id": team_id, "user_id": user_id} | columns)
 
 
 def api_key(tx: Tx, user_id: UUID, **columns: Any) -> Made:
     """A key whose text nobody knows."""
     usual = {"user_id": user_id, "name": "A key", "prefix": "hf_000000", "digest": uuid4().bytes}
-    return _insert(tx, "api_keys", usual | columns)
+    return insert(tx, "api_keys", usual | columns)
 
 
 def batch_id(ms: int | None = None) -> str:

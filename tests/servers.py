@@ -5,10 +5,10 @@ import tempfile
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
 
 from db import migrations
 from ops.local.servers import Server, forget, start_broker, start_journal, start_postgres
@@ -62,7 +62,7 @@ class Servers:
 
 def of_database(address: str, name: str) -> str:
     """The address of another database on the same server."""
-    return make_conninfo(address, dbname=name)
+    return urlsplit(address)._replace(path="/" + quote(name)).geturl()
 
 
 def create_database(address: str, name: str, template: str = TEMPLATE) -> str:

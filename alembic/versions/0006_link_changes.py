@@ -128,6 +128,7 @@ def upgrade() -> None:
     op.execute(TABLE)
     op.execute("CREATE INDEX idx_link_changes_xact ON link_changes(xact)")
     op.execute("CREATE INDEX idx_link_changes_changed_at ON link_changes(changed_at)")
+    op.execute("CREATE INDEX idx_link_changes_pruned ON link_changes(id) WHERE noun = 'pruned'")
     for table in WATCHED:
         op.execute(FUNCTION.format(name=table, body=watch_body(table)))
     op.execute(MARKED)

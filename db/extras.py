@@ -1,0 +1,80 @@
+"""What the database holds beyond the schema document, each with its reason.
+
+Nothing the document names may be missing or different; a test compares the catalogs in both
+directions, so that this list is complete and lists nothing that is not there. What belongs to
+an extra table (its indexes, keys, triggers) comes with the table.
+"""
+
+from typing import Literal, NamedTuple
+
+
+class Extra(NamedTuple):
+    """One addition; `name` is the object's own, `on` the document's table it was put on."""
+
+    kind: Literal["table", "difference", "partitions", "trigger", "index", "check"]
+    name: str
+    reason: str
+    on: str | None = None
+
+
+_TOUCHED = (
+    "users",
+    "products",
+    "campaigns",
+    "content",
+    "workflows",
+    "bonuses",
+    "teams",
+    "team_members",
+)
+_LOGGED = {
+    "campaigns": ("insert", "update", "delete", "truncate"),
+    "users": ("update", "delete", "truncate"),
+}
+
+EXTRAS: tuple[Extra, ...] = (
+    Extra(
+        "difference",
+        "analytics_events_pkey",
+        "Partitioning by month asks for created_at in the primary key: (id, created_at).",
+        "analytics_events",
+    ),
+    Extra(
+        "partitions",
+        "analytics_events",
+        "A month is archived by detaching it, and queries of a period read only its months.",
+        "analytics_events",
+    ),
+    *(
+        Extra(
+            "trigger",
+            f"{table}_updated_at",
+            "updated_at is right whoever changes the row, also by plain SQL.",
+            table,
+        )
+        for table in _TOUCHED
+    ),
+    *(
+        Extra(
+            "trigger",
+            f"{table}_log_{event}",
+            "Doors must hear within two seconds of what anybody changed about links.",
+            table,
+        )
+        for table, events in _LOGGED.items()
+        for event in events
+    ),
+    Extra("table", "ledger", "Which batches were written, so that none is written twice."),
+    Extra("table", "idempotency_keys", "A sender's own event id counts once per user."),
+    Extra("table", "held_events", "Events that wait for a lock, and dead letters."),
+    Extra("table", "api_keys", "Keys for developers, as SHA-256, with scopes."),
+    Extra("table", "accounts", "What a user has set for all campaigns, such as the fallback."),
+    Extra("table", "purges", "Users and campaigns on their way out, events first, in chunks."),
+    Extra("table", "link_changes", "The log of changed links, users and keys that doors poll."),
+    Extra("table", "alembic_version", "Which migration the database is at."),
+)
+
+
+def names(kind: str) -> set[str]:
+    """The names of all extras of one kind."""
+    return {extra.name for extra in EXTRAS if extra.kind == kind}

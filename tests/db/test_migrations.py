@@ -1,0 +1,172 @@
+"""Migrations: up, down and up again keep the rows of every table that is kept."""
+
+import os
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pytest
+
+from base.errors import StoreAway
+from db import migrations
+from db.schema import DOCUMENT, SIDE
+from tests.servers import create_database, drop_database
+
+ROWS = 10_000
+NINE = [model.__tablename__ for model in DOCUMENT]
+
+# One statement a table, each ten thousand rows; ids are the row's number, so that they refer.
+_ID = "lpad(to_hex(n), 32, '0')::uuid"
+_FILL = {
+    "users": "(id, email, password_hash) SELECT {id}, n || '@example.com', '-'",
+    "products": "(id, clickbank_id, title, vendor, gravity)"
+    " SELECT {id}, n::text, 'title ' || n, 'vendor', n / 100.0",
+    "campaigns": "(id, user_id, product_id, name, tracking_id, settings)"
+    " SELECT {id}, {id}, {id}, 'name', n::text, jsonb_build_object('n', n)",
+    "content": "(id, user_id, campaign_id, type, body) SELECT {id}, {id}, {id}, 'email', 'body'",
+    "workflows": "(id, user_id, name, trigger_type, actions) SELECT {id}, {id}, 'n', 'event', '[]'",
+    "analytics_events": "(user_id, campaign_id, event_type, metadata, revenue, created_at)"
+    " SELECT {id}, {id}, 'click', jsonb_build_object('n', n), n / 100.0,"
+    " now() - n * interval '12 minutes'",
+    "bonuses": "(id, campaign_id, name) SELECT {id}, {id}, 'bonus'",
+    "teams": "(id, owner_id, name) SELECT {id}, {id}, 'team'",
+    "team_members": "(id, team_id, user_id) SELECT {id}, {id}, {id}",
+    "ledger": "(batch_id) SELECT (lpad(to_hex(extract(epoch FROM now())::bigint * 1000 - n), 12,"
+    " '0') || repeat('0', 20))::uuid",
+    "idempotency_keys": "(user_id, event_id, click_id) SELECT {id}, 'e', repeat('0', 32)",
+    "held_events": "(kind, batch_id, position, item) SELECT 'clicks', {id}, 0, ''",
+    "api_keys": "(id, user_id, name, prefix, digest) SELECT {id}, {id}, 'k', 'hf', n::text::bytea",
+    "accounts": "(user_id) SELECT {id}",
+    "purges": "(noun, key) SELECT 'user', {id}",
+    "link_changes": "(noun, key) SELECT 'link', n::text",
+}
+
+
+def _fill(session: psycopg.Connection[Any]) -> None:
+    for table, columns_and_select in _FILL.items():
+        session.execute(
+            f"INSERT INTO {table} {columns_and_select.format(id=_ID)}"
+            f" FROM generate_series(1, {ROWS}) AS n"
+        )
+    session.commit()
+
+
+def _contents(address: str) -> dict[str, tuple[int, str]]:
+    """Per existing table: its rows, and a checksum over all of their columns in name order."""
+    found = {}
+    with psycopg.connect(address) as session:
+        for table in [*NINE, *(model.__tablename__ for model in SIDE)]:
+            if session.execute("SELECT to_regclass(%s)", (table,)).fetchone() == (None,):
+                continue
+            row = session.execute(
+                "SELECT count(*), md5(string_agg(line, chr(10) ORDER BY line))"
+                f" FROM (SELECT to_jsonb(t)::text AS line FROM {table} t) lines"
+            ).fetchone()
+            assert row is not None
+            found[table] = (row[0], row[1])
+    return found
+
+
+def test_down_and_up_again_keep_ten_thousand_rows_of_each_table(scratch: str) -> None:
+    migrations.upgrade(scratch)
+    with psycopg.connect(scratch) as session:
+        _fill(session)
+    full = _contents(scratch)
+
+    kept = []
+    for revision in ("0005", "0004", "0003", "0002", "0001"):
+        migrations.downgrade(scratch, revision)
+        kept.append(_contents(scratch))
+    migrations.upgrade(scratch)
+    again = _contents(scratch)
+
+    assert set(full) == {*NINE, *(model.__tablename__ for model in SIDE)}
+    assert all(count >= ROWS for count, _ in full.values())
+    assert kept[0] == {table: full[table] for table in full if table != "link_changes"}
+    for at_revision in kept[1:]:
+        assert at_revision == {table: full[table] for table in NINE}
+    assert {table: again[table] for table in NINE} == {table: full[table] for table in NINE}
+
+
+def test_ids_go_on_where_they_were_after_every_revision(scratch: str) -> None:
+    seen = []
+    for move, revision in (
+        (migrations.upgrade, "0001"),
+        (migrations.upgrade, "0002"),
+        (migrations.downgrade, "0001"),
+        (migrations.upgrade, "0002"),
+    ):
+        move(scratch, revision)
+        with psycopg.connect(scratch) as session:
+            session.execute(
+                "INSERT INTO users (email, password_hash) VALUES ('a@b.c', '-')"
+                " ON CONFLICT DO NOTHING"
+            )
+            row = session.execute(
+                "INSERT INTO analytics_events (user_id, event_type)"
+                " SELECT id, 'click' FROM users RETURNING id"
+            ).fetchone()
+            assert row is not None
+            seen.append(row[0])
+
+    assert seen == sorted(set(seen))
+
+
+def test_old_months_that_have_rows_get_partitions(scratch: str) -> None:
+    migrations.upgrade(scratch, "0001")
+    with psycopg.connect(scratch) as session:
+        session.execute("INSERT INTO users (email, password_hash) VALUES ('a@b.c', '-')")
+        session.execute(
+            "INSERT INTO analytics_events (user_id, event_type, created_at)"
+            " SELECT id, 'click', '2019-12-31 23:59:59.999+00' FROM users"
+        )
+
+    migrations.upgrade(scratch)
+
+    with psycopg.connect(scratch) as session:
+        row = session.execute("SELECT count(*) FROM analytics_events_2019_12").fetchone()
+    assert row == (1,)
+
+
+def test_two_migrators_at_once_do_it_once(scratch: str) -> None:
+    argv = [sys.executable, "-c", "from db import migrations; migrations.upgrade()"]
+    environment = {**os.environ, "HOPFLEET_DATABASE_URL": scratch}
+
+    both = [subprocess.Popen(argv, env=environment) for _ in range(2)]
+
+    assert [one.wait() for one in both] == [0, 0]
+    assert migrations.current(scratch) == migrations.head()
+
+
+def test_a_database_that_is_away_is_one_sentence() -> None:
+    with pytest.raises(StoreAway, match="refused"):
+        migrations.upgrade("postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises(StoreAway, match="refused"):
+        migrations.current("postgresql://nobody@127.0.0.1:1/none")
+
+
+def test_a_database_that_was_never_migrated_has_no_revision(scratch: str) -> None:
+    assert migrations.current(scratch) is None
+
+
+def test_down_to_nothing_leaves_nothing(scratch: str) -> None:
+    migrations.upgrade(scratch)
+    migrations.downgrade(scratch, "base")
+
+    with psycopg.connect(scratch) as session:
+        left = session.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " UNION ALL SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        ).fetchall()
+    assert {row[0] for row in left} == {"alembic_version", "alembic_version_pkc"}
+
+
+@pytest.mark.parametrize("name", ["odd%name", "with space", "üml'aut"])
+def test_an_odd_database_name_can_be_migrated(postgres: str, name: str) -> None:
+    address = create_database(postgres, name, template="template0")
+
+    migrations.upgrade(address, "0001")
+
+    assert migrations.current(address) == "0001"
+    drop_database(postgres, name)
