@@ -1,9 +1,14 @@
 """Every actor; what a process imports to work: `dramatiq workers.fleet` does, too."""
 
+import dramatiq.worker
+
 from workers import clicks, conversions, held
 from workers.broker import broker
 from workers.lifeline import Lifeline
 from workers.maintenance import purges
+
+# A broker that was restarted is found again within a second; dramatiq would sleep through three.
+dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 0.5
 
 broker.add_middleware(Lifeline())
 
