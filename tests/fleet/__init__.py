@@ -1,0 +1,1 @@
+"""The running whole, with real processes and real kills."""

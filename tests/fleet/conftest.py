@@ -1,0 +1,56 @@
+"""One fleet for all tests of this folder; after a failure the next test gets a new one."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.fleet.fleet import Fleet
+
+_failed = pytest.StashKey[bool]()
+_LINES = 40
+
+
+class _Holder:
+    """The fleet that stands, if any."""
+
+    fleet: Fleet | None = None
+
+    def end(self) -> None:
+        if self.fleet is not None:
+            self.fleet.end()
+            self.fleet = None
+
+
+@pytest.fixture(scope="session")
+def _holder() -> Iterator[_Holder]:
+    holder = _Holder()
+    yield holder
+    holder.end()
+
+
+@pytest.fixture
+def fleet(_holder: _Holder, request: pytest.FixtureRequest) -> Iterator[Fleet]:
+    """A whole Hopfleet that runs and has nothing to do; what a test kills it starts again."""
+    _holder.fleet = _holder.fleet or Fleet()
+    yield _holder.fleet
+    if request.node.stash.get(_failed, False):
+        _holder.end()
+        return
+    for program in _holder.fleet.programs.values():
+        assert program.running(), f"the test left {program.name} dead"
+    _holder.fleet.until_drained()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes logged when a test fails."""
+    report = yield
+    found = getattr(item, "funcargs", {}).get("fleet")
+    if report.failed and isinstance(found, Fleet):
+        item.stash[_failed] = True
+        for log in sorted(found.folder.glob("*.log")):
+            lines = log.read_text(errors="replace").splitlines()[-_LINES:]
+            report.sections.append((f"log of {log.stem}", "\n".join(lines)))
+    return report

@@ -1,0 +1,259 @@
+"""A whole Hopfleet in a temporary folder, each part killable and restartable by its name."""
+
+import os
+import signal
+import tempfile
+from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psycopg
+import redis
+from psycopg.rows import TupleRow
+
+from db import keys
+from db.connection import Tx
+from journal.spool import waiting_bytes
+from journal.streams import GROUP, Kind, stream
+from ops.local.ports import free_port
+from ops.local.servers import Server, forget, start_broker, start_journal, start_postgres
+from tests import make
+from tests.fleet.program import Program, until
+
+STORES = {"postgres": start_postgres, "journal": start_journal, "broker": start_broker}
+PROGRAMS = {
+    "ingest": ("ingest",),
+    "worker": ("worker", "clicks", "conversions"),
+    "upkeep": ("worker", "maintenance"),
+    "scheduler": ("scheduler",),
+}
+_STARTED = {name: f"{'worker' if name == 'upkeep' else name}.started" for name in PROGRAMS}
+
+
+class Answer(NamedTuple):
+    """What a door said; header names in lower case."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def click_id(self) -> str | None:
+        """The id that promises the event is on disk."""
+        return self.headers.get("x-click-id")
+
+
+class Fleet:
+    """Stores and programs; `end` leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="hopfleet-fleet-"))
+        self.folder.chmod(0o711)  # root's PostgreSQL, an unprivileged user, passes through
+        self.port = free_port()
+        self.stores: dict[str, Server] = {}
+        self.programs: dict[str, Program] = {}
+        try:
+            self._start()
+        except BaseException:
+            self.end()
+            raise
+
+    def _start(self) -> None:
+        for name, start in STORES.items():
+            self.stores[name] = start(self.folder / name)
+        environment = self._environment()
+        migration = Program("migrate", ("migrate",), environment, self.folder)
+        migration.start()
+        assert migration.wait(60) == 0, migration.said(0)
+        for name, words in PROGRAMS.items():
+            self.programs[name] = Program(name, words, environment, self.folder)
+        self.start(*PROGRAMS)
+
+    def _environment(self) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("HOPFLEET_") or name == "HOPFLEET_PG_BINDIR"
+        }
+        return kept | {
+            "HOPFLEET_DATA_DIR": str(self.folder / "data"),
+            "HOPFLEET_DATABASE_URL": self.stores["postgres"].url,
+            "HOPFLEET_JOURNAL_URL": self.stores["journal"].url,
+            "HOPFLEET_REDIS_URL": self.stores["broker"].url,
+            "HOPFLEET_PORT": str(self.port),
+            "HOPFLEET_LOG_LEVEL": "debug",
+        }
+
+    # --- processes
+
+    def pid(self, name: str) -> int:
+        """The process id of a store or program."""
+        return self.stores[name].process.pid if name in STORES else self.programs[name].pid
+
+    def kill(self, *names: str) -> None:
+        """`kill -9`, one after the other; each is gone at the end."""
+        for name in names:
+            if name in STORES:
+                self.stores[name].kill()
+            else:
+                self.programs[name].kill()
+
+    def start(self, *names: str) -> None:
+        """Start what does not run, on the same folder and port, and wait until it says so."""
+        said = {name: len(self.programs[name].said(0)) for name in names if name in PROGRAMS}
+        for name in names:
+            if name in STORES:
+                port = self.stores[name].port
+                self.stores[name] = STORES[name](self.folder / name, port)
+            else:
+                self.programs[name].start()
+        for name, since in said.items():
+            program = self.programs[name]
+            until(lambda p=program, n=name, s=since: p.says(_STARTED[n], s), 30, f"{name} starts")  # type: ignore[misc]
+
+    def restart(self, name: str) -> None:
+        """`kill -9` and start again."""
+        self.kill(name)
+        self.start(name)
+
+    def send(self, name: str, number: signal.Signals) -> None:
+        """Send a signal to a store or program."""
+        os.kill(self.pid(name), number)
+
+    def end(self) -> None:
+        """End everything by pid and remove the folder."""
+        for program in self.programs.values():
+            program.end()
+        for server in self.stores.values():
+            if server.process.poll() is None:
+                server.process.send_signal(signal.SIGCONT)
+            server.stop(10)
+            forget(server.folder)
+        forget(self.folder)
+
+    def ready(self) -> bool:
+        """Whether the doors say that no store is missing."""
+        return self.ask("GET", "/readyz").status == 200
+
+    def until_ready(self, seconds: float = 15) -> float:
+        """Wait until the doors say that no store is missing."""
+        return until(self.reached_and_ready, seconds, "the doors are ready")
+
+    def reached_and_ready(self) -> bool:
+        """Like `ready`; False while nobody listens."""
+        try:
+            return self.ready()
+        except (OSError, HTTPException):
+            return False
+
+    # --- doors
+
+    def ask(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | str | None = None,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request(method, target, body, dict(headers or {}))
+            answer = connection.getresponse()
+            found = {name.lower(): value for name, value in answer.getheaders()}
+            return Answer(answer.status, found, answer.read())
+        finally:
+            connection.close()
+
+    def click(self, tracking_id: str, query: str = "") -> Answer:
+        """Follow a tracking link."""
+        return self.ask("GET", f"/r/{tracking_id}" + (f"?{query}" if query else ""))
+
+    # --- tables
+
+    def connect(self) -> Tx:
+        """A plain psycopg session in autocommit, as another application has it."""
+        return psycopg.connect(self.stores["postgres"].url, autocommit=True)
+
+    def sql(self, statement: str, *values: Any) -> list[TupleRow]:
+        """One statement in a session of its own; its rows, if it has any."""
+        with self.connect() as session:
+            done = session.execute(statement, values)
+            return done.fetchall() if done.description else []
+
+    def user(self, **columns: Any) -> make.Made:
+        """A new user."""
+        with self.connect() as session:
+            return make.user(session, **columns)
+
+    def campaign(self, **columns: Any) -> make.Made:
+        """A new active campaign, of a new user unless one is given."""
+        name = f"fleet{os.urandom(5).hex()}"
+        with self.connect() as session:
+            if "user_id" not in columns:
+                columns["user_id"] = make.user(session, email=f"{name}@example.com")["id"]
+            return make.campaign(session, **{"tracking_id": name, **columns})
+
+    def key(self, user_id: Any) -> dict[str, str]:
+        """Headers with a new API key of this user."""
+        with self.connect() as session:
+            return {"Authorization": f"Bearer {keys.add(session, user_id, 'test')[1]}"}
+
+    def stored(self, user_id: Any) -> list[str]:
+        """The click ids of all of a user's rows, each as often as it stands there."""
+        return [
+            row[0]
+            for row in self.sql(
+                "SELECT metadata->>'click_id' FROM analytics_events WHERE user_id = %s", user_id
+            )
+        ]
+
+    def dead(self, user_id: Any = None) -> list[tuple[str, str]]:
+        """(reason, error) of the dead letters, of one user or of all."""
+        return [
+            (row[0], row[1])
+            for row in self.sql(
+                "SELECT reason, last_error FROM held_events WHERE state = 'dead'"
+                " AND (%s::uuid IS NULL OR user_id = %s) ORDER BY id",
+                user_id,
+                user_id,
+            )
+        ]
+
+    # --- the journal
+
+    def journal(self) -> "redis.Redis":
+        """A connection to the journal."""
+        return redis.Redis.from_url(self.stores["journal"].url, socket_timeout=5)
+
+    def batches(self) -> int:
+        """Batches in the journal, claimed or not."""
+        with self.journal() as connection:
+            return sum(int(connection.xlen(stream(kind))) for kind in Kind)
+
+    def claimed(self, pid: int | None = None) -> int:
+        """Batches that somebody, or the worker with this pid, has claimed and not acknowledged."""
+        count = 0
+        with self.journal() as connection:
+            for kind in Kind:
+                try:
+                    found: Any = connection.xpending(stream(kind), GROUP)
+                except redis.ResponseError:  # nobody has claimed anything of this kind yet
+                    continue
+                count += sum(
+                    int(each["pending"])
+                    for each in found["consumers"] or ()
+                    if pid is None or f"-{pid}-" in each["name"].decode()
+                )
+        return count
+
+    def until_drained(self, seconds: float = 30) -> float:
+        """Wait until journal, spools and deferred rows are empty."""
+        return until(self._drained, seconds, "everything is stored")
+
+    def _drained(self) -> bool:
+        if waiting_bytes(self.folder / "data" / "spool") or self.batches():
+            return False
+        waiting = self.sql("SELECT count(*) FROM held_events WHERE state IN ('pending', 'running')")
+        return bool(waiting[0][0] == 0)
