@@ -4,8 +4,6 @@ from typing import Annotated
 
 import typer
 
-from workers import runner
-
 app = typer.Typer()
 
 
@@ -20,4 +18,7 @@ def worker(
     ] = None,
 ) -> None:
     """Work until told to stop."""
+    # Every actor belongs to a broker, whose address `--help` should not need.
+    from workers import runner
+
     runner.run(queues, threads, poll_ms)

@@ -30,6 +30,7 @@ class DataFolder:
         """Make the folder when it is missing, and lock it; raises with one sentence."""
         try:
             self.logs.mkdir(parents=True, exist_ok=True)
+            self.logs.chmod(0o700)
             # Nobody else may list it; root's PostgreSQL, an unprivileged user, passes through.
             self.path.chmod(0o711 if os.geteuid() == 0 else 0o700)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
