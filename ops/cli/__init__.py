@@ -19,6 +19,16 @@ NOUNS = {
     "ingest": "Serve the doors.",
     "worker": "Work on the queues named.",
     "scheduler": "Run the clock.",
+    "users": "Add, list, change and delete users.",
+    "keys": "Add, list and revoke API keys.",
+    "campaigns": "Add, list, change and delete campaigns and their links.",
+    "links": "Show the addresses of a campaign, ready to be pasted.",
+    "events": "Watch events arrive, or import them from access logs.",
+    "queues": "Show what waits in the eight queues.",
+    "dead": "List, read, replay and drop events that could not be stored.",
+    "seed": "Fill the tables with events that look real.",
+    "doctor": "Check stores and settings, and say what to do.",
+    "bench": "Measure this machine.",
 }
 
 

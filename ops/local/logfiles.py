@@ -58,6 +58,8 @@ class LogFile:
 
     def _new_lines(self) -> list[bytes]:
         try:
+            if self.path.stat().st_size <= self._read:
+                return []
             with self.path.open("rb") as file:
                 file.seek(self._read)
                 data = file.read(_MOST_BYTES)
