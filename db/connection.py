@@ -1,5 +1,6 @@
 """The pool of connections, and the one transaction a piece of work runs in."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,9 +24,17 @@ _KEEPALIVE = {
 }
 
 
-@cache
+_making = threading.Lock()
+
+
 def pool() -> ConnectionPool[Tx]:
     """This process's pool, made on first use; sizes and timeout by setting."""
+    with _making:  # the cache alone would let two threads make one each
+        return _pool()
+
+
+@cache
+def _pool() -> ConnectionPool[Tx]:
     chosen = settings()
     return ConnectionPool(
         chosen.database,

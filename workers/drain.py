@@ -3,6 +3,7 @@
 Everything here may happen twice: the ledger admits a batch once, whoever writes it.
 """
 
+import itertools
 import threading
 from functools import cache
 
@@ -12,27 +13,34 @@ from base.clock import steady
 from base.errors import StoreAway
 from base.logs import log
 from db import sessions
-from db.connection import transaction
+from db.connection import Tx, transaction
 from journal.claims import Claimed, Consumer, consumer_name
 from journal.streams import Kind
 from workers import nudges
 from workers.queues import JOURNAL_QUEUES
 from workers.stopping import stopping
+from workers.stopping import wait as wait_or_stop
 from workers.store import store
+from workers.turns import Turns
 
 DRAIN_SECONDS = 5.0  # then another message goes on, so that a stop or a deploy waits for seconds
 TRANSACTION_SECONDS = 3.0
 ITEMS_A_TRANSACTION = 4_000
+# A transaction costs as much as a hundred rows: under load a short pause makes fewer, larger ones.
+SMALL_ITEMS = 1_500
+PAUSE_SECONDS = 0.02
 LOOK_FOR_STALE_SECONDS = 2.0
 POOL_WAIT_SECONDS = 5.0
 
 _here = threading.local()
+_numbers = itertools.count(1)
 _looked: dict[Kind, float] = {}
+_turns = Turns()
 
 
 @cache
 def process_name() -> str:
-    """This process's consumer name, also its database sessions' name while it drains."""
+    """What the consumers of this process have in common; new in every process."""
     return consumer_name()
 
 
@@ -40,7 +48,7 @@ def _consumer(kind: Kind) -> Consumer:
     """This thread's consumer: two threads must not share claims."""
     mine: dict[Kind, Consumer] = _here.__dict__.setdefault("consumers", {})
     if kind not in mine:
-        mine[kind] = Consumer(kind, f"{process_name()}-{threading.get_ident() % 1_000_000}")
+        mine[kind] = Consumer(kind, f"{process_name()}-{next(_numbers)}")
     return mine[kind]
 
 
@@ -50,25 +58,33 @@ def drain(kind: Kind) -> int:
     Raises `StoreAway` when PostgreSQL or the journal is away: nothing is lost, the scheduler's
     sweep comes back every second.
     """
-    consumer = _consumer(kind)
-    end = steady() + DRAIN_SECONDS
-    stored = 0
-    while not stopping():
-        found = _step(kind, consumer)
-        stored += found
-        if not found:
-            break
-        if steady() > end:
-            nudges.nudge(JOURNAL_QUEUES[kind])
-            break
+    if not _turns.enter(kind):
+        return 0
+    stored, left = 0, False
+    try:
+        end = steady() + DRAIN_SECONDS
+        while not stopping():
+            found = _step(kind, _consumer(kind))
+            stored += found
+            _turns.backlog(kind, found >= ITEMS_A_TRANSACTION)
+            if not found and (left := _turns.leave_unless_asked(kind)):
+                break
+            if steady() > end:
+                nudges.nudge(JOURNAL_QUEUES[kind])
+                break
+            if found < SMALL_ITEMS:
+                wait_or_stop(PAUSE_SECONDS)
+    finally:
+        if not left:
+            _turns.leave(kind)
     return stored
 
 
 def _step(kind: Kind, consumer: Consumer) -> int:
-    """One transaction: what is new, else what a dead worker left; returns the items."""
+    """One transaction: what a dead worker left, else what is new; returns the items."""
     # The connection first: while PostgreSQL is away nothing is claimed.
     with transaction(wait_seconds=POOL_WAIT_SECONDS) as tx:
-        claimed = consumer.claim(ITEMS_A_TRANSACTION) or _take_over(kind, consumer, tx)
+        claimed = _take_over(kind, consumer, tx) or consumer.claim(ITEMS_A_TRANSACTION)
         if not claimed:
             return 0
         try:
@@ -82,7 +98,7 @@ def _step(kind: Kind, consumer: Consumer) -> int:
     return sum(batch.count for batch in claimed)
 
 
-def _take_over(kind: Kind, consumer: Consumer, tx: psycopg.Connection) -> list[Claimed]:
+def _take_over(kind: Kind, consumer: Consumer, tx: Tx) -> list[Claimed]:
     now = steady()
     if now - _looked.get(kind, 0.0) < LOOK_FOR_STALE_SECONDS:
         return []

@@ -3,15 +3,13 @@
 from typing import Any
 
 from base.logs import log
-from db import campaigns, events, held, users, work
+from db import work
 from db.connection import transaction
 from db.purges import Purge
 from workers.broker import actor
+from workers.maintenance.purging import LEASE_SECONDS, purge
 from workers.queues import Queue
 from workers.stopping import stopping
-
-CHUNK = 10_000  # a second's work: short transactions, and a stop is never far
-LEASE_SECONDS = 60
 
 
 @actor("purges.run", queue=Queue.MAINTENANCE, time_limit_seconds=3600)
@@ -27,20 +25,6 @@ def run() -> None:
 
 
 def _purge(row: dict[str, Any]) -> None:
-    noun, key = row["noun"], row["key"]
-    deleted = 0
-    while not stopping():
-        with transaction() as tx:
-            if not work.renew(tx, Purge, row["id"], row["attempts"], LEASE_SECONDS):
-                return
-            gone = events.purge_chunk(tx, noun, key, CHUNK)
-            deleted += gone
-            if gone == 0:
-                if noun == "user":
-                    held.purge(tx, key)
-                    users.delete(tx, key)
-                else:
-                    campaigns.delete(tx, key)
-                work.finish(tx, Purge, row["id"], row["attempts"], "purged")
-                log().info("purge.finished", noun=noun, key=str(key), events=deleted)
-                return
+    chunks: list[int] = []
+    if purge(row, chunks.append):
+        log().info("purge.finished", noun=row["noun"], key=str(row["key"]), events=sum(chunks))
