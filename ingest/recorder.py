@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from base.clock import OffsetClock
+from base.clock import OffsetClock, steady
 from base.errors import JournalRefused, StoreAway
 from base.ids import uuid7_hex
 from base.logs import log
@@ -86,23 +86,41 @@ class Recorder:
 
     def record(self, kind: Kind, item: Item, waiter: Waiter) -> None:
         """Keep one item; the waiter's request is answered when it is durable, or lost."""
-        self.record_all({kind: [item]}, 1, waiter)
+        group = self._room(1)
+        if group is None:
+            self._refuse(1, waiter)
+            return
+        if kind in group.items:
+            group.items[kind].append(item)
+        else:
+            group.items[kind] = [item]
+        self._add(group, 1, waiter)
 
     def record_all(self, items: dict[Kind, list[Item]], count: int, waiter: Waiter) -> None:
         """Keep all items of one request, in one append."""
-        if self._waiting + count > MOST_WAITING_ITEMS:
-            self.dropped["overload"] += count
-            waiter[0].answer(waiter[2] or without_ack(waiter[1]))
+        group = self._room(count)
+        if group is None:
+            self._refuse(count, waiter)
             return
+        for kind, some in items.items():
+            group.items.setdefault(kind, []).extend(some)
+        self._add(group, count, waiter)
+
+    def _room(self, count: int) -> _Group | None:
+        """The group that takes `count` more items; None when memory is at stake."""
+        if self._waiting + count > MOST_WAITING_ITEMS:
+            return None
         group = self._groups[-1]
         if group.count and group.count + count > GROUP_ITEMS:
             group = _Group()
             self._groups.append(group)
-        for kind, some in items.items():
-            if kind in group.items:
-                group.items[kind].extend(some)
-            else:
-                group.items[kind] = list(some)
+        return group
+
+    def _refuse(self, count: int, waiter: Waiter) -> None:
+        self.dropped["overload"] += count
+        waiter[0].answer(waiter[2] or without_ack(waiter[1]))
+
+    def _add(self, group: _Group, count: int, waiter: Waiter) -> None:
         group.waiters.append(waiter)
         group.count += count
         self._waiting += count
@@ -180,15 +198,15 @@ class Recorder:
 
     async def watch(self) -> None:
         """Bring the journal back when it is away, and doubt it every few seconds when not."""
+        checked = steady()
         while True:
             if not self.journal_up:
                 await self.connect()
-            if not self.journal_up:
-                await asyncio.sleep(PROBE_SECONDS)
-                continue
-            await asyncio.sleep(CHECK_SECONDS)
-            if self.journal_up:
+                checked = steady()
+            elif steady() - checked >= CHECK_SECONDS:
+                checked = steady()
                 try:
                     await self._appender.check(PROBE_BUDGET_SECONDS)
                 except (StoreAway, JournalRefused) as error:
                     self._down(error)
+            await asyncio.sleep(PROBE_SECONDS)
