@@ -82,7 +82,6 @@ class Fleet:
             "HOPFLEET_JOURNAL_URL": self.stores["journal"].url,
             "HOPFLEET_REDIS_URL": self.stores["broker"].url,
             "HOPFLEET_PORT": str(self.port),
-            "HOPFLEET_LOG_LEVEL": "debug",
         }
 
     # --- processes
