@@ -81,8 +81,12 @@ def add(
     status: str = "active",
     funnel_type: str | None = None,
     settings: dict[str, Any] | None = None,
+    tracking_id: str | None = None,
 ) -> CampaignRow:
-    """A new campaign with a tracking id of its own; the caller has checked the link."""
+    """A new campaign; the caller has checked the link and the tracking id, by default a new one.
+
+    Raises `Misused` when the tracking id is taken.
+    """
     values = (user_id, name, affiliate_link, status, funnel_type, settings and Jsonb(settings))
     while True:
         with tx.cursor(row_factory=class_row(CampaignRow)) as cursor:
@@ -91,10 +95,12 @@ def add(
                 " (user_id, name, affiliate_link, status, funnel_type, settings, tracking_id)"
                 " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tracking_id) DO NOTHING"
                 f" RETURNING {_COLUMNS}",
-                (*values, new_tracking_id()),
+                (*values, tracking_id or new_tracking_id()),
             ).fetchone()
         if row is not None:
             return row
+        if tracking_id is not None:
+            raise Misused(f"The tracking id {tracking_id} is taken: choose another.")
 
 
 def find(tx: Tx, which: str) -> CampaignRow | None:
@@ -115,17 +121,24 @@ def _uuid_or_none(text: str) -> UUID | None:
 
 
 def page(
-    tx: Tx, limit: int, after: Place | None = None, *, user_id: UUID | str | None = None
+    tx: Tx,
+    limit: int,
+    after: Place | None = None,
+    *,
+    user_id: UUID | str | None = None,
+    status: str | None = None,
 ) -> list[CampaignRow]:
-    """Campaigns, newest first, of one user or of all."""
+    """Campaigns, newest first, of one user or of all, in one status or in any."""
     with tx.cursor(row_factory=class_row(CampaignRow)) as cursor:
         return cursor.execute(
             f"SELECT {_COLUMNS} FROM campaigns"
             " WHERE (%(user)s::uuid IS NULL OR user_id = %(user)s)"
+            " AND (%(status)s::text IS NULL OR status = %(status)s)"
             " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s::uuid))"
             " ORDER BY created_at DESC, id DESC LIMIT %(limit)s",
             {
                 "user": user_id,
+                "status": status,
                 "at": after and after.created_at,
                 "id": after and after.id,
                 "limit": limit,

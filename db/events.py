@@ -1,6 +1,6 @@
 """Events: rows of `analytics_events`, partitioned by the month they happened in."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -80,13 +80,22 @@ def tail(
     *,
     user_id: UUID | str | None = None,
     campaign_id: UUID | str | None = None,
+    event_type: str | None = None,
+    known: Collection[int] = (),
     limit: int = 100,
 ) -> list[EventRow]:
     """Events in the order they were stored: those with an id above `after`, else the newest.
 
-    Ids are given out before commit: one that commits late may be passed over.
+    Ids are given out before commit, so one that commits late appears below others: ask again
+    from further back, with the ids that are `known` already left out.
     """
-    chosen = {"id > %s": after, "user_id = %s": user_id, "campaign_id = %s": campaign_id}
+    chosen = {
+        "id > %s": after,
+        "user_id = %s": user_id,
+        "campaign_id = %s": campaign_id,
+        "event_type = %s": event_type,
+        "id <> ALL(%s::bigint[])": list(known) or None,
+    }
     wheres = [where for where, value in chosen.items() if value is not None]
     values = [value for value in chosen.values() if value is not None]
     with tx.cursor(row_factory=class_row(EventRow)) as cursor:
@@ -121,6 +130,40 @@ def find_click(tx: Tx, user_id: str, click_ids: Iterable[str]) -> dict[str, str]
     return {row[0]: row[1] for row in rows}
 
 
+def newest_id(tx: Tx) -> int:
+    """The highest id of all events; 0 when there is none."""
+    row = tx.execute("SELECT coalesce(max(id), 0) FROM analytics_events").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def stored(tx: Tx, click_ids: Collection[str]) -> set[str]:
+    """Those of these click ids that rows exist of.
+
+    Each moment's rows are read once, however many of the ids share it: an old log counts time
+    in whole seconds.
+    """
+    if not click_ids:
+        return set()
+    moments = sorted({time_of(one) for one in click_ids})
+    rows = tx.execute(
+        "SELECT metadata->>'click_id' FROM analytics_events"
+        " WHERE created_at = ANY(%s::timestamptz[]) AND created_at BETWEEN %s AND %s"
+        " AND metadata->>'click_id' = ANY(%s::text[])",
+        (moments, moments[0], moments[-1], list(click_ids)),
+    )
+    return {row[0] for row in rows}
+
+
+# One import at a time between looking what is stored and committing the rest.
+_IMPORT = 0x686F71
+
+
+def take_import_turn(tx: Tx) -> None:
+    """Wait until no other import writes; ours to write until this transaction ends."""
+    tx.execute("SELECT pg_advisory_xact_lock(%s)", (_IMPORT,))
+
+
 # What is deleted with a user or campaign; a campaign may have had another owner before.
 _DOOMED = {
     "user": (
@@ -147,3 +190,13 @@ def purge_chunk(tx: Tx, noun: str, key: UUID | str, limit: int) -> int:
         ).format(part=sql.SQL(row[0]))
         return tx.execute(statement, {"key": key, "limit": limit}).rowcount
     return 0
+
+
+def count_doomed(tx: Tx, noun: str, key: UUID | str) -> int:
+    """How many events go with a `user` or `campaign`; counts them, a second per few million."""
+    condition = " OR ".join(_DOOMED[noun])
+    row = tx.execute(
+        f"SELECT count(*) FROM analytics_events WHERE {condition}", {"key": key}
+    ).fetchone()
+    assert row is not None
+    return int(row[0])

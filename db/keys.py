@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.connection import Tx
+from db.paging import Place
 from db.table import At, Base, CreatedAt, Id, Str16, Str255
 
 _MARK = "hf_"  # so that scanners for leaked secrets can tell what it is
@@ -110,13 +111,26 @@ def find(tx: Tx, digests: Iterable[bytes]) -> list[KeyRow]:
     return [KeyRow(*row) for row in rows]
 
 
-def list_(tx: Tx, user_id: UUID | str | None = None) -> list[ListedKey]:
-    """Keys of one user or of all, newest first, revoked ones too."""
+def list_(
+    tx: Tx,
+    user_id: UUID | str | None = None,
+    *,
+    limit: int | None = None,
+    after: Place | None = None,
+) -> list[ListedKey]:
+    """Keys of one user or of all, newest first, revoked ones too; pages as in `users.page`."""
     with tx.cursor(row_factory=class_row(ListedKey)) as cursor:
         return cursor.execute(
             f"SELECT {', '.join(ListedKey._fields)} FROM api_keys"
-            " WHERE %(user)s::uuid IS NULL OR user_id = %(user)s ORDER BY created_at DESC, id",
-            {"user": user_id},
+            " WHERE (%(user)s::uuid IS NULL OR user_id = %(user)s)"
+            " AND (%(at)s::timestamptz IS NULL OR (created_at, id) < (%(at)s, %(id)s::uuid))"
+            " ORDER BY created_at DESC, id DESC LIMIT %(limit)s::bigint",
+            {
+                "user": user_id,
+                "at": after and after.created_at,
+                "id": after and after.id,
+                "limit": limit,
+            },
         ).fetchall()
 
 

@@ -1,7 +1,9 @@
 """Purges: users and campaigns that are to go, their events first and in chunks."""
 
+from typing import Any
 from uuid import UUID
 
+from psycopg.rows import dict_row
 from sqlalchemy import CheckConstraint, UniqueConstraint
 from sqlalchemy.orm import Mapped
 
@@ -37,3 +39,23 @@ def mark(tx: Tx, noun: str, key: UUID | str) -> bool:
         (noun, key),
     )
     return done.rowcount == 1
+
+
+def claim(tx: Tx, noun: str, key: UUID | str, lease_seconds: float) -> dict[str, Any] | None:
+    """Take this one purge, all columns; None while somebody else works on it, or it is over."""
+    with tx.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "UPDATE purges SET state = 'running', attempts = attempts + 1,"
+            " lease_until = clock_timestamp() + make_interval(secs => %s)"
+            " WHERE noun = %s AND key = %s AND (state = 'pending'"
+            "  OR (state = 'running' AND lease_until < clock_timestamp())) RETURNING *",
+            (lease_seconds, noun, key),
+        ).fetchone()
+
+
+def state(tx: Tx, noun: str, key: UUID | str) -> str | None:
+    """How far a purge is, as a work row says it; None when it was never marked."""
+    row = tx.execute(
+        "SELECT state FROM purges WHERE noun = %s AND key = %s", (noun, key)
+    ).fetchone()
+    return str(row[0]) if row else None

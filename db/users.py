@@ -9,6 +9,7 @@ from uuid import UUID
 
 import bcrypt
 from psycopg import sql
+from psycopg.errors import UniqueViolation
 from psycopg.rows import class_row
 from sqlalchemy import Index, false
 from sqlalchemy.orm import Mapped, mapped_column
@@ -127,14 +128,25 @@ def page(tx: Tx, limit: int, after: Place | None = None) -> list[UserRow]:
 def set_fields(tx: Tx, user_id: UUID | str, fields: dict[str, Any]) -> UserRow | None:
     """Change the named columns; None when there is no such user.
 
-    Raises `Misused` for a column that is not in `SETTABLE`.
+    Raises `Misused` for a column that is not in `SETTABLE`, and for an e-mail that is taken.
     """
     if not fields or not fields.keys() <= SETTABLE:
         raise Misused(f"Of a user these can be set: {', '.join(sorted(SETTABLE))}.")
     pairs = sql.SQL(", ").join(sql.SQL("{} = %s").format(sql.Identifier(name)) for name in fields)
     statement = sql.SQL("UPDATE users SET {} WHERE id = %s RETURNING " + _COLUMNS).format(pairs)
-    with tx.cursor(row_factory=class_row(UserRow)) as cursor:
-        return cursor.execute(statement, (*fields.values(), user_id)).fetchone()
+    try:
+        with tx.cursor(row_factory=class_row(UserRow)) as cursor:
+            return cursor.execute(statement, (*fields.values(), user_id)).fetchone()
+    except UniqueViolation as error:
+        raise Misused(f"A user with the e-mail {fields['email']} exists already.") from error
+
+
+def set_password(tx: Tx, user_id: UUID | str, password: str) -> bool:
+    """A new password; False when there is no such user."""
+    done = tx.execute(
+        "UPDATE users SET password_hash = %s WHERE id = %s", (password_hash(password), user_id)
+    )
+    return done.rowcount == 1
 
 
 def mark_purge(tx: Tx, user_id: UUID | str) -> bool:

@@ -5,7 +5,7 @@ outcome or `dead` with a reason. `attempts` only ever grows, so it names one cla
 whoever lost the lease finds no row to finish.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from psycopg.rows import dict_row
 from sqlalchemy import CheckConstraint, Index, text
@@ -146,3 +146,30 @@ def reclaim(tx: Tx, table: Table) -> int:
         "  AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED)"
     )
     return done.rowcount
+
+
+class Depth(NamedTuple):
+    """How many rows of a table wait, are worked on, and are dead; how long the first is due."""
+
+    waiting: int
+    running: int
+    dead: int
+    oldest_seconds: float
+
+
+def depths(tx: Tx, table: Table, column: str | None = None) -> dict[str, Depth]:
+    """What a table owes, per value of one of its columns; without one under the empty name.
+
+    What has nothing that waits, runs or is dead is missing.
+    """
+    group = column or "''"
+    rows = tx.execute(
+        f"SELECT {group}, count(*) FILTER (WHERE state = 'pending'),"
+        " count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'dead'),"
+        " coalesce(extract(epoch FROM statement_timestamp() - min(next_attempt_at)"
+        "  FILTER (WHERE state IN ('pending', 'running'))), 0)"
+        f" FROM {table.__tablename__} WHERE state <> 'done' GROUP BY 1"
+    )
+    return {
+        row[0]: Depth(row[1], row[2], row[3], round(max(0.0, float(row[4])), 3)) for row in rows
+    }

@@ -4,10 +4,12 @@ A new noun is one line in `NOUNS` and a module of that name here with `app = typ
 one command in it, `hopfleet NOUN` runs it; with several, they are its verbs.
 """
 
+import os
 import sys
 from importlib import import_module
 
 import typer
+from pydantic import ValidationError
 
 from base.errors import HopfleetError, Misused
 
@@ -40,8 +42,24 @@ def main(argv: list[str] | None = None) -> None:
     except HopfleetError as error:
         typer.echo(f"hopfleet: {error}", err=True)
         sys.exit(2 if isinstance(error, Misused) else 1)
+    except ValidationError as error:
+        if error.title != "Settings":
+            raise
+        typer.echo(f"hopfleet: {_wrong_setting(error)}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # `… | head` has seen enough; nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _wrong_setting(error: ValidationError) -> str:
+    """The first setting that does not fit, without its value, which may be a secret."""
+    fault = error.errors(include_url=False, include_input=False)[0]
+    name = "_".join(map(str, fault["loc"])).upper()
+    return f"The setting HOPFLEET_{name} cannot be used: {fault['msg']}."
 
 
 def command_line(wanted: str | None) -> typer.Typer:

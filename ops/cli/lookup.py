@@ -1,0 +1,37 @@
+"""Finding what a command names: users by e-mail or id, campaigns by tracking id or id."""
+
+from uuid import UUID
+
+from base.errors import Misused
+from db import campaigns, users
+from db.campaigns import CampaignRow
+from db.connection import Tx
+from db.users import UserRow
+
+
+def user(tx: Tx, who: str) -> UserRow:
+    """The user with this e-mail or id; raises `Misused` when there is none."""
+    # Other applications may have stored an e-mail in whatever case it was typed.
+    found = users.find(tx, who.strip()) or users.find(tx, who.strip().lower())
+    if found is None:
+        raise Misused(f"There is no user {who!r}: `hopfleet users list` shows them.")
+    return found
+
+
+def campaign(tx: Tx, which: str) -> CampaignRow:
+    """The campaign with this tracking id or id; raises `Misused` when there is none."""
+    found = campaigns.find(tx, which.strip())
+    if found is None:
+        raise Misused(f"There is no campaign {which!r}: `hopfleet campaigns list` shows them.")
+    return found
+
+
+def uuid(text: str, noun: str) -> UUID:
+    """An id as it was typed; raises `Misused` for anything else."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Misused(
+            f"{text!r} is no id of a {noun}: it looks like"
+            " 0190aa00-0000-7000-8000-000000000000, `list` shows it."
+        ) from None
