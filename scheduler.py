@@ -22,7 +22,7 @@ from db import held, idempotency, ledger, links, partitions, work
 from db.connection import Tx, transaction
 from db.held import HeldEvent
 from db.purges import Purge
-from journal import claims
+from journal import claims, spool
 from journal.streams import Kind
 from workers import nudges
 from workers.queues import JOURNAL_QUEUES, Queue
@@ -75,11 +75,12 @@ def prune() -> None:
 def prune_ledger() -> None:
     """Ledger days past the horizon, unless something older may still be on its way."""
     horizon = now() - timedelta(days=ledger.DAYS_BACK)
-    for kind in Kind:
-        oldest = claims.oldest_batch_at(kind)
-        if oldest is not None and oldest < horizon:
-            log().warning("ledger.kept", kind=str(kind), oldest=oldest.isoformat())
-            return
+    waiting = [claims.oldest_batch_at(kind) for kind in Kind]
+    waiting.append(spool.oldest_batch_at(settings().spool_root))
+    oldest = min((moment for moment in waiting if moment is not None), default=horizon)
+    if oldest < horizon:
+        log().warning("ledger.kept", oldest=oldest.isoformat())
+        return
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
         ledger.drop_before(tx, horizon.date())
 

@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     geo_file: Path | None = None  # a MaxMind-format country file
     respect_gpc: bool = False
 
-    pool_min: int = Field(1, ge=0)
+    pool_min: int = Field(5, ge=0)
     pool_max: int = Field(20, ge=1)
     pool_timeout_seconds: float = 30.0
 

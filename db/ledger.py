@@ -41,6 +41,11 @@ def admit(tx: Tx, batch_ids: Iterable[str]) -> set[str]:
     return {row[0] for row in rows}
 
 
+def covers(tx: Tx, moment: datetime) -> bool:
+    """Whether batches of that moment can still be told apart from repeats."""
+    return _name(moment.astimezone(UTC).date()) in partitions.children(tx, Ledger.__tablename__)
+
+
 def make_partitions(tx: Tx, first: date | None = None, last: date | None = None) -> int:
     """A partition for every day from `first` to `last`, both included; returns how many are new.
 

@@ -32,6 +32,9 @@ FORGET_MS = 3_600_000
 _READ_COUNT = 64  # batches a read; a full one is about a megabyte
 _MOST_LISTED = 1_000
 
+# Entries this process cannot read, so that it does not take them over again and again.
+_left: set[bytes] = set()
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
@@ -85,26 +88,33 @@ class Consumer:
 
         Raises `StoreAway`. Batches stay claimed until `acknowledge`, whatever happens to us.
         """
-        with _errors():
-            if self._unsure:
-                if left := self._read("0"):
-                    return left
-                self._unsure = False
-            claimed: list[Claimed] = []
-            items = 0
-            while items < most_items:
-                some = self._read(">")
-                claimed += some
-                items += sum(batch.count for batch in some)
-                if len(some) < _READ_COUNT:
-                    break
-            return claimed
+        try:
+            with _errors():
+                if self._unsure:
+                    self._unsure = False
+                    if left := self._read(most_items, own=True):
+                        return left
+                return self._read(most_items, own=False)
+        except BaseException:
+            self._unsure = True  # the server may have claimed what we never heard of
+            raise
 
     def failed(self) -> None:
         """What was claimed did not get stored: it comes first in the next claim."""
         self._unsure = True
 
-    def _read(self, after: str) -> list[Claimed]:
+    def _read(self, most_items: int, *, own: bool) -> list[Claimed]:
+        claimed: list[Claimed] = []
+        items = 0
+        while items < most_items:
+            some = self._page((claimed[-1].entry if claimed else b"0") if own else b">")
+            claimed += some
+            items += sum(batch.count for batch in some)
+            if len(some) < _READ_COUNT:
+                break
+        return claimed
+
+    def _page(self, after: bytes) -> list[Claimed]:
         try:
             reply: Any = client().xreadgroup(
                 GROUP, self.name, {self._stream: after}, count=_READ_COUNT
@@ -128,18 +138,23 @@ class Consumer:
         with _errors():
             _script(ACKNOWLEDGE)(keys=[self._stream, items_key(self.kind)], args=arguments)
 
+    def leave(self, batches: list[Claimed]) -> None:
+        """Batches this release cannot read: they stay claimed, for a release that can."""
+        _left.update(batch.entry for batch in batches)
+
     def stale(self) -> dict[str, list[bytes]]:
-        """Entries that somebody has held for too long, by holder."""
+        """Entries that somebody has held for too long, by holder; not those we had to leave."""
         with _errors():
             try:
                 found: Any = client().xpending_range(
-                    self._stream, GROUP, "-", "+", _READ_COUNT, idle=STALE_MS
+                    self._stream, GROUP, "-", "+", _MOST_LISTED, idle=STALE_MS
                 )
             except redis.ResponseError:
                 return {}
         holders: dict[str, list[bytes]] = {}
         for entry in found:
-            holders.setdefault(entry["consumer"].decode(), []).append(entry["message_id"])
+            if entry["message_id"] not in _left:
+                holders.setdefault(entry["consumer"].decode(), []).append(entry["message_id"])
         return holders
 
     def take_over(self, entries: list[bytes]) -> list[Claimed]:
@@ -226,11 +241,7 @@ def depth(kind: Kind) -> Depth:
 
 
 def oldest_batch_at(kind: Kind) -> datetime | None:
-    """The moment inside the oldest waiting batch's id; None when nothing waits.
-
-    The first entry is the first appended; a replayed spool may be older and behind it, so
-    doors report their spools, too.
-    """
+    """The moment inside the first waiting batch's id; None when nothing waits."""
     with _errors():
         first: Any = client().xrange(stream(kind), count=1)
     batch = _batches(first)[0].id if first else ""

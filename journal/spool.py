@@ -13,9 +13,11 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from base.errors import StoreAway
+from base.ids import time_of
 from journal.appends import Batch
 from journal.streams import Kind
 
@@ -212,6 +214,12 @@ def orphans(root: Path, own: str) -> Iterator[Orphan]:
         lock = _lock(folder)
         if lock is not None:
             yield Orphan(folder, lock)
+
+
+def oldest_batch_at(root: Path) -> datetime | None:
+    """The moment inside the oldest batch id of all spools on this host; None when all is empty."""
+    firsts = [next(read(segment, Damage()), None) for segment in root.glob("*/*.seg")]
+    return min((time_of(batch.id) for batch in firsts if batch is not None), default=None)
 
 
 def waiting_bytes(root: Path) -> int:

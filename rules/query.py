@@ -21,14 +21,26 @@ def parse(query: bytes) -> dict[str, str]:
     if not query:
         return found
     text = query[:MAX_BYTES].decode("utf-8", "replace").replace("+", " ")
+    # One look at the whole spares a look at each: most queries hold nothing odd.
+    odd = "%" in text or not text.isprintable()
     for pair in text.split("&", MAX_PARAMETERS)[:MAX_PARAMETERS]:
         name, _, value = pair.partition("=")
-        if "%" in pair:
-            name, value = unquote(name), unquote(value)
-        if len(value) > VALUE_CHARACTERS or not value.isprintable():
+        if odd:
+            name, value = _cleaned(name, value)
+        if len(value) > VALUE_CHARACTERS:
             value = clean(value, VALUE_CHARACTERS)
-        if not name.isprintable():
-            name = clean(name, MAX_NAME_CHARACTERS + 1)
         if name and len(name) <= MAX_NAME_CHARACTERS and name not in found:
             found[name] = value
     return found
+
+
+def _cleaned(name: str, value: str) -> tuple[str, str]:
+    if "%" in name:
+        name = unquote(name)
+    if "%" in value:
+        value = unquote(value)
+    if not value.isprintable():
+        value = clean(value, VALUE_CHARACTERS)
+    if not name.isprintable():
+        name = clean(name, MAX_NAME_CHARACTERS + 1)
+    return name, value

@@ -91,10 +91,12 @@ def _step(kind: Kind, consumer: Consumer) -> int:
             sessions.begin_drain(tx, consumer.name, TRANSACTION_SECONDS)
             done = store(tx, kind, claimed)
             tx.commit()
+            consumer.acknowledge(done)
         except BaseException:
             consumer.failed()
             raise
-    consumer.acknowledge(done)
+    if len(done) < len(claimed):
+        consumer.leave([batch for batch in claimed if batch not in done])
     return sum(batch.count for batch in claimed)
 
 

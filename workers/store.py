@@ -82,7 +82,7 @@ def _admit(tx: Tx, batches: list[Claimed], outcome: Outcome) -> list[Claimed]:
         if not is_click_id(batch.id):
             continue  # a deleted entry's shell, or nothing we wrote: acknowledged
         moment = time_of(batch.id)
-        if moment < today - timedelta(days=LEDGER_DAYS):
+        if moment < today - timedelta(days=LEDGER_DAYS) and not ledger.covers(tx, moment):
             outcome.held.append(held.dead_batch(outcome.kind, batch.id, batch.body, "stale"))
         elif moment > today + timedelta(days=AHEAD_DAYS):
             outcome.held.append(held.dead_batch(outcome.kind, batch.id, batch.body, "clock_ahead"))
