@@ -48,6 +48,14 @@ def _pool() -> ConnectionPool[Tx]:
     )
 
 
+def close_pool() -> None:
+    """End this process's pool, if it was ever made; the next use makes another."""
+    with _making:
+        if _pool.cache_info().currsize:
+            _pool().close()
+            _pool.cache_clear()
+
+
 @contextmanager
 def transaction(*, wait_seconds: float | None = None) -> Iterator[Tx]:
     """One transaction: commits at the end of the block, rolls back when it raises.

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from base.settings import settings
-from db.connection import Tx, pool
+from db.connection import Tx, close_pool
 from tests.servers import Servers, create_database, drop_database
 
 Connect = Callable[[], Tx]
@@ -67,9 +67,7 @@ def _database(postgres: str) -> Iterator[str]:
     address = create_database(postgres, name)
     _set("HOPFLEET_DATABASE_URL", address)
     yield address
-    if pool.cache_info().currsize:
-        pool().close()
-        pool.cache_clear()
+    close_pool()
     drop_database(postgres, name)
 
 
