@@ -7,6 +7,7 @@ from textwrap import dedent
 from base.settings import Settings
 from ops.local.folder import DataFolder
 from ops.local.screen import Screen
+from ops.local.unprivileged import elsewhere
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,18 @@ def greet(
     screen.say(
         dedent(
             f"""
-            data    {folder.path}
+            data    {_places(folder)}
             logs    {folder.logs}
             shell   eval "$(hopfleet env)"   points other tools at these stores
             stop    Ctrl-C; the data stays
             """
         )
     )
+
+
+def _places(folder: DataFolder) -> str:
+    other = elsewhere(folder.path / "postgres")
+    return f"{folder.path}" + (f", PostgreSQL's in {other}" if other else "")
 
 
 def _try_it(url: str, demo: Demo, folder: DataFolder) -> str:

@@ -1,14 +1,16 @@
 """Who PostgreSQL runs as: it refuses root, and needs a user with an entry in /etc/passwd."""
 
 import contextlib
-import hashlib
 import os
 import pwd
+import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from base.errors import HopfleetError
 
 _USER = "hopfleet"
 # Where root keeps what an unprivileged user must reach when the data folder is out of its reach
@@ -74,14 +76,27 @@ def home(folder: Path, account: Account) -> Path:
     """
     pointer = folder / "moved-to"
     folder.mkdir(parents=True, exist_ok=True)
-    if pointer.exists():
-        return account.folder(Path(pointer.read_text()))
+    if (other := elsewhere(folder)) is not None:
+        if not other.is_dir():
+            raise HopfleetError(
+                f"PostgreSQL's data was kept in {other}, which is gone: bring it back, or remove"
+                f" {folder} to begin anew."
+            )
+        return account.folder(other)
     if account.reaches(folder.parent):
         return account.folder(folder)
-    other = outside() / hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-    account.folder(other)
+    # A name that never comes again: whoever removes the data folder begins anew.
+    other = account.folder(outside() / secrets.token_hex(8))
     pointer.write_text(str(other))
     return other
+
+
+def elsewhere(folder: Path) -> Path | None:
+    """Where the contents of `folder` live when not in it."""
+    try:
+        return Path((folder / "moved-to").read_text())
+    except OSError:
+        return None
 
 
 def outside() -> Path:
@@ -93,8 +108,8 @@ def outside() -> Path:
 
 def forget(folder: Path) -> None:
     """Remove `folder` and, when its contents live elsewhere, those too."""
-    with contextlib.suppress(OSError):
-        shutil.rmtree(Path((folder / "moved-to").read_text()))
+    if (other := elsewhere(folder)) is not None:
+        shutil.rmtree(other, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

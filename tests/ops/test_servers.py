@@ -169,3 +169,12 @@ def test_root_runs_postgres_even_where_only_root_may_go(folder: Path) -> None:
     assert psutil.Process(server.process.pid).uids().real != 0
     assert (folder / "postgres" / "moved-to").exists()
     server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root hands PostgreSQL to another user")
+def test_data_that_lived_elsewhere_and_is_gone_is_said(folder: Path) -> None:
+    (folder / "postgres").mkdir()
+    (folder / "postgres" / "moved-to").write_text(str(folder / "gone"))
+
+    with pytest.raises(HopfleetError, match="which is gone"):
+        start_postgres(folder / "postgres")
