@@ -12,6 +12,7 @@ import shutil
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -223,5 +224,12 @@ def oldest_batch_at(root: Path) -> datetime | None:
 
 
 def waiting_bytes(root: Path) -> int:
-    """Bytes that wait in all spool folders under `root`."""
-    return sum(path.stat().st_size for path in root.glob("*/*.seg"))
+    """Bytes that wait in all spool folders under `root`; doors may empty them meanwhile."""
+    found = 0
+    for folder in os.scandir(root) if root.exists() else ():
+        with suppress(FileNotFoundError, NotADirectoryError):
+            for entry in os.scandir(folder.path):
+                if entry.name.endswith(".seg"):
+                    with suppress(FileNotFoundError):
+                        found += entry.stat().st_size
+    return found
