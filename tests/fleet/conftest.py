@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 
-from tests.fleet.fleet import Fleet
+from tests.fleet.fleet import PROGRAMS, Fleet
 
 _failed = pytest.StashKey[bool]()
 _LINES = 40
@@ -36,8 +36,8 @@ def fleet(_holder: _Holder, request: pytest.FixtureRequest) -> Iterator[Fleet]:
     if request.node.stash.get(_failed, False):
         _holder.end()
         return
-    for program in _holder.fleet.programs.values():
-        assert program.running(), f"the test left {program.name} dead"
+    for name, program in _holder.fleet.programs.items():
+        assert program.running() == (name in PROGRAMS), f"what has the test left of {name}?"
     _holder.fleet.until_drained()
 
 

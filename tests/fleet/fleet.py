@@ -3,7 +3,9 @@
 import os
 import signal
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +30,11 @@ PROGRAMS = {
     "upkeep": ("worker", "maintenance"),
     "scheduler": ("scheduler",),
 }
-_STARTED = {name: f"{'worker' if name == 'upkeep' else name}.started" for name in PROGRAMS}
+# Started only by tests that need them.
+STANDBY = {
+    "relief": ("worker", "clicks", "conversions"),
+    "single": ("worker", "clicks", "conversions", "--threads", "1"),
+}
 
 
 class Answer(NamedTuple):
@@ -66,7 +72,7 @@ class Fleet:
         migration = Program("migrate", ("migrate",), environment, self.folder)
         migration.start()
         assert migration.wait(60) == 0, migration.said(0)
-        for name, words in PROGRAMS.items():
+        for name, words in {**PROGRAMS, **STANDBY}.items():
             self.programs[name] = Program(name, words, environment, self.folder)
         self.start(*PROGRAMS)
 
@@ -100,7 +106,7 @@ class Fleet:
 
     def start(self, *names: str) -> None:
         """Start what does not run, on the same folder and port, and wait until it says so."""
-        said = {name: len(self.programs[name].said(0)) for name in names if name in PROGRAMS}
+        said = {name: len(self.programs[name].said(0)) for name in names if name in self.programs}
         for name in names:
             if name in STORES:
                 port = self.stores[name].port
@@ -108,8 +114,8 @@ class Fleet:
             else:
                 self.programs[name].start()
         for name, since in said.items():
-            program = self.programs[name]
-            until(lambda p=program, n=name, s=since: p.says(_STARTED[n], s), 30, f"{name} starts")  # type: ignore[misc]
+            says = partial(self.programs[name].says, ".started", since)
+            until(says, 30, f"{name} starts")
 
     def restart(self, name: str) -> None:
         """`kill -9` and start again."""
@@ -219,6 +225,24 @@ class Fleet:
                 user_id,
             )
         ]
+
+    @contextmanager
+    def rows_blocked(self) -> Iterator[None]:
+        """Nobody can write events, for at most the three seconds a drain waits for a lock."""
+        with self.connect() as session:
+            session.execute("BEGIN")
+            session.execute("LOCK TABLE analytics_events IN SHARE MODE")
+            yield
+            session.execute("ROLLBACK")
+
+    def blocked_writers(self, name: str) -> int:
+        """Transactions of a worker that wait for a lock right now."""
+        return int(
+            self.sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND application_name LIKE %s", f"%-{self.pid(name)}-%",
+            )[0][0]
+        )  # fmt: skip
 
     # --- the journal
 
