@@ -71,7 +71,13 @@ def transaction(*, wait_seconds: float | None = None) -> Iterator[Tx]:
     try:
         yield tx
     except BaseException as error:
-        if not context.__exit__(type(error), error, error.__traceback__):
+        broken = tx.broken or tx.closed
+        suppressed = context.__exit__(type(error), error, error.__traceback__)
+        if broken:
+            # The server has restarted: its other connections are as dead, and each would cost
+            # somebody a failed transaction.
+            pool().check()
+        if not suppressed:
             raise
     else:
         context.__exit__(None, None, None)

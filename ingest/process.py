@@ -26,6 +26,8 @@ from journal.spool import Spool
 from workers.nudges import Nudger
 from workers.queues import JOURNAL_QUEUES
 
+FIRST_LOOK_SECONDS = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -56,9 +58,8 @@ async def run(
     nudger = Nudger()
     recorder = Recorder(appender, spool, clock, lambda kind: nudger.ask(JOURNAL_QUEUES[kind]))
     base = _know(chosen, clock, recorder)
-    await recorder.connect()
     base.keeper.start()
-    await base.keeper.ready.wait()
+    await _first_look(recorder, base)
     settle()
     server = await _open(chosen, host, port, make_handler(base))
     await _until_told(
@@ -70,6 +71,18 @@ async def run(
     appender.close()
     spool.close()
     log().info("ingest.stopped")
+
+
+async def _first_look(recorder: Recorder, base: Standing) -> None:
+    """Give the stores a moment; a door that knows its links opens without them."""
+    looks = [asyncio.ensure_future(recorder.connect()),
+             asyncio.ensure_future(base.keeper.ready.wait())]  # fmt: skip
+    await asyncio.wait(looks, timeout=FIRST_LOOK_SECONDS)
+    for look in looks:
+        look.cancel()
+    if not base.keeper.ready.is_set():
+        base.links.set_away(True)
+        base.keys.set_away(True)
 
 
 def _know(chosen: Settings, clock: OffsetClock, recorder: Recorder) -> Standing:
