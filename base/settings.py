@@ -7,6 +7,7 @@ own start.
 
 import ipaddress
 import json
+import os
 import secrets
 from functools import cache, cached_property
 from pathlib import Path
@@ -64,7 +65,8 @@ class Settings(BaseSettings):
     @classmethod
     def _networks(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return tuple(ipaddress.ip_network(part.strip()) for part in value.split(",") if part)
+            parts = [part.strip() for part in value.split(",")]
+            return tuple(ipaddress.ip_network(part) for part in parts if part)
         return value
 
     @cached_property
@@ -122,14 +124,28 @@ class Settings(BaseSettings):
         if self.secret_key is not None:
             return self.secret_key.get_secret_value().encode()
         path = self.data_dir / "secret_key"
-        self.data_dir.mkdir(parents=True, exist_ok=True)
-        try:
-            with path.open("x") as file:
-                path.chmod(0o600)
-                file.write(secrets.token_urlsafe(32))
-        except FileExistsError:
-            pass
-        return path.read_text().strip().encode()
+        if not path.exists():
+            _make_secret(path)
+        kept = path.read_text().strip()
+        if not kept:
+            raise Misused(f"{path} is empty: delete it, and a new secret is made.")
+        return kept.encode()
+
+
+def _make_secret(path: Path) -> None:
+    """Put a new secret there, whole or not at all; whoever was quicker wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_urlsafe(32))
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass
+    finally:
+        fresh.unlink()
 
 
 @cache
