@@ -1,5 +1,6 @@
 """Logs are facts: one JSON object a line on standard error, ids as keys, no sentences."""
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -9,8 +10,20 @@ import orjson
 import structlog
 
 
+def _line(event: MutableMapping[str, Any]) -> bytes:
+    """One JSON object; what JSON or orjson cannot hold is said as text, never raised."""
+    try:
+        return orjson.dumps(dict(event), default=str)
+    except TypeError:  # a number past 64 bits, half a surrogate pair, a key that is no text
+        return json.dumps({str(key): _plain(value) for key, value in event.items()}).encode()
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | None) else str(value)
+
+
 def _render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
-    return orjson.dumps(dict(event), default=str)
+    return _line(event)
 
 
 def configure(level: str = "info", process: str | None = None) -> None:
@@ -34,7 +47,7 @@ def configure(level: str = "info", process: str | None = None) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                lambda _, __, event: orjson.dumps(dict(event), default=str).decode(),
+                lambda _, __, event: _line(event).decode(),
             ],
         )
     )
