@@ -1,5 +1,6 @@
 """Folders for servers, gone with the test."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,3 +19,11 @@ def folder() -> Iterator[Path]:
     yield path
     forget(path / "postgres")
     shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting, as in a newcomer's shell: other tests point theirs at stores of their own."""
+    for name in list(os.environ):
+        if name.startswith("HOPFLEET_") and name != "HOPFLEET_PG_BINDIR":
+            monkeypatch.delenv(name)

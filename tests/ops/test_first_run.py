@@ -19,6 +19,8 @@ _STATUS_BY_DOOR = {"/r/": "302", "/p/": "200", "/e/": "204", "/v1/": "202", "/re
 
 Start = Callable[[], "subprocess.Popen[str]"]
 
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:

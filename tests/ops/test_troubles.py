@@ -17,6 +17,8 @@ from ops.local.folder import DataFolder
 from ops.local.machine import package_folder
 from ops.local.servers import start_postgres
 
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
 
 def up(folder: Path, **settings: str) -> "subprocess.CompletedProcess[str]":
     """`hopfleet up` on a folder, to its end; for starts that do not come far."""

@@ -54,6 +54,8 @@ class Up:
 
 Start = Callable[..., Up]
 
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Start]:
