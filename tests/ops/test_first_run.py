@@ -94,13 +94,15 @@ def test_what_up_prints_works_as_printed_and_the_next_start_is_quick(
     private = [folder / "demo-key", folder / "stores.json", folder / "secret_key"]
     assert all(path.stat().st_mode & 0o77 == 0 for path in private)
 
+    # Ten seconds on a machine of our own; more when others compute on it, too.
+    crowded = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
     began = time.monotonic()
     stop(up)
     stopped = time.monotonic()
     again = read_until(start(), "Ctrl-C")
 
     assert stopped - began < 10
-    assert time.monotonic() - stopped < 10
+    assert time.monotonic() - stopped < 10 * crowded
     assert commands(again) == commands(said)
     assert events(folder) == {"click": 2, "conversion": 1, "view": 1}
 
