@@ -1,11 +1,14 @@
 """Enrichment: what a worker adds to an event's metadata before it becomes a row."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from rules import bots, devices
 
 Lookup = Callable[[str], str | None]
+
+_CACHED = 8_192
 
 # Behind these reasons sits a browser after all: its device is worth knowing.
 _WITH_BROWSER = frozenset({"prefetch", "burst", "known_range"})
@@ -29,14 +32,23 @@ def enrich(meta: dict[str, Any], country: Lookup, known_range: Lookup | None = N
 
 
 def _fill_agent(meta: dict[str, Any], text: str) -> None:
-    if "bot" not in meta and (reason := bots.user_agent(text)):
-        meta["bot"] = reason
-    if not text:
-        return
-    agent = devices.read(text)
-    is_bot = "bot" in meta and meta["bot"] not in _WITH_BROWSER
-    meta.setdefault("device", "bot" if is_bot else agent.device)
-    if agent.os:
-        meta.setdefault("os", agent.os)
-    if agent.browser:
-        meta.setdefault("browser", agent.browser)
+    if "bot" in meta and meta["bot"] in _WITH_BROWSER:
+        facts = _facts(text, is_person=True)
+    else:
+        facts = _facts(text)
+    for key, value in facts:
+        meta.setdefault(key, value)
+
+
+@lru_cache(_CACHED)
+def _facts(text: str, is_person: bool = False) -> tuple[tuple[str, str], ...]:
+    """What a user agent adds; one look for the many who share it."""
+    reason = None if is_person else bots.user_agent(text)
+    agent = devices.read(text) if text else None
+    facts = {
+        "bot": reason,
+        "device": agent and ("bot" if reason else agent.device),
+        "os": agent and agent.os,
+        "browser": agent and agent.browser,
+    }
+    return tuple((key, value) for key, value in facts.items() if value)
