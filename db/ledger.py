@@ -63,6 +63,14 @@ def make_partitions(tx: Tx, first: date | None = None, last: date | None = None)
     return len(partitions.ensure(tx, Ledger.__tablename__, wanted))
 
 
+def days_missing(tx: Tx, last: date) -> list[date]:
+    """The days up to `last`, from the horizon on, that no batch could be entered on."""
+    have = partitions.children(tx, Ledger.__tablename__)
+    first = now().date() - timedelta(days=DAYS_BACK)
+    days = [first + timedelta(days=count) for count in range((last - first).days + 1)]
+    return [day for day in days if _name(day) not in have]
+
+
 def drop_before(tx: Tx, day: date) -> int:
     """Forget the batches of all days before `day`; returns how many partitions went.
 

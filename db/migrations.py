@@ -67,3 +67,8 @@ def head() -> str:
     revision = ScriptDirectory.from_config(config()).get_current_head()
     assert revision is not None, "alembic/versions holds no migrations"
     return revision
+
+
+def known() -> set[str]:
+    """All revisions this version of the program knows."""
+    return {one.revision for one in ScriptDirectory.from_config(config()).walk_revisions()}

@@ -1,0 +1,97 @@
+"""What `doctor` looks at in the journal's Redis and the broker's, and whether work gets done."""
+
+from collections.abc import Iterator
+
+import redis
+
+from base.clock import wall_ms
+from base.errors import HopfleetError, Misused
+from base.settings import settings
+from journal import facts
+from journal.facts import JournalFacts
+from ops.cli import queues
+from ops.cli.doctor_database import clock
+from ops.cli.findings import Finding, broken, warning, well
+
+LEAST = {"Redis": (7, 2), "Valkey": (8,)}
+BUDGET_SECONDS = 3.0
+OLD_SECONDS = 60
+
+
+def check_journal() -> Iterator[Finding]:
+    """Reachable, new enough, on disk before it answers, and its clock."""
+    url = settings().journal
+    try:
+        found = facts.ask(url, BUDGET_SECONDS)
+    except ValueError:
+        raise Misused("HOPFLEET_JOURNAL_URL is no address: try redis://host:6379/0.") from None
+    except HopfleetError as error:
+        raise HopfleetError(
+            f"{error} Start the journal's Redis, or correct HOPFLEET_JOURNAL_URL; until then doors"
+            " keep events in the spool."
+        ) from error
+    yield _version(found)
+    yield _trust(found)
+    yield clock("journal clock", (found.time_ms - wall_ms()) / 1000)
+
+
+def _version(found: JournalFacts) -> Finding:
+    name = f"{found.product} {'.'.join(map(str, found.version)) or 'of unknown version'}"
+    least = LEAST[found.product]
+    if found.version and found.version < least:
+        wanted = ".".join(map(str, least))
+        return broken("journal", f"{name} is too old: use {found.product} {wanted} or newer.")
+    return well("journal", f"{name} answers.")
+
+
+def _trust(found: JournalFacts) -> Finding:
+    if found.doubt is None:
+        return well("journal on disk", "It has every event on disk before it answers.")
+    if settings().allow_volatile_redis:
+        return warning(
+            "journal on disk",
+            f"It may lose events in a crash ({found.doubt}), which"
+            " HOPFLEET_ALLOW_VOLATILE_REDIS permits.",
+        )
+    return broken(
+        "journal on disk",
+        f"It may lose events in a crash ({found.doubt}), so doors refuse it: correct that, or"
+        " permit it with HOPFLEET_ALLOW_VOLATILE_REDIS=1.",
+    )
+
+
+def check_broker() -> Iterator[Finding]:
+    """Reachable; its absence only slows work down."""
+    # The broker is made on import, from settings that may be missing.
+    from workers.broker import broker
+
+    try:
+        broker.client.ping()
+    except (redis.RedisError, OSError) as error:
+        yield broken(
+            "broker",
+            f"It does not answer ({type(error).__name__}): start its Redis, or correct"
+            " HOPFLEET_REDIS_URL or HOPFLEET_BROKER_URL; until then nothing is worked on.",
+        )
+    else:
+        yield well("broker", "It answers.")
+
+
+def check_work() -> Iterator[Finding]:
+    """Whether what waits gets done, and what is dead."""
+    rows = queues.read()
+    slow = [row for row in rows if row.oldest_seconds > OLD_SECONDS]
+    for row in slow:
+        yield warning(
+            "work",
+            f"{row.depth:,} in {row.queue} wait, the first for {row.oldest_seconds:,.0f} s: start"
+            f" (more of) `hopfleet worker {row.queue}`.",
+        )
+    if not slow:
+        yield well("work", f"Nothing has been waiting for more than {OLD_SECONDS} s.")
+    if dead := sum(row.dead for row in rows):
+        yield warning(
+            "dead letters",
+            f"{dead:,} could not be stored: `hopfleet dead list` shows why, `dead replay` tries"
+            " again.",
+        )
