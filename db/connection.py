@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 
 import psycopg
+from psycopg import IsolationLevel
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -42,6 +43,7 @@ def _pool() -> ConnectionPool[Tx]:
         min_size=min(chosen.pool_min, chosen.pool_max),
         max_size=chosen.pool_max,
         timeout=chosen.pool_timeout_seconds,
+        configure=_configure,
         max_idle=60,
         reconnect_timeout=10,
         open=True,
@@ -54,6 +56,12 @@ def close_pool() -> None:
         if _pool.cache_info().currsize:
             _pool().close()
             _pool.cache_clear()
+
+
+def _configure(connection: Tx) -> None:
+    # Whatever a role or database has as its default: waiting for a ledger entry and then seeing
+    # it needs a fresh snapshot for each statement.
+    connection.isolation_level = IsolationLevel.READ_COMMITTED
 
 
 @contextmanager
