@@ -8,6 +8,7 @@ from base.clock import from_ms
 
 _POOL_BYTES = 10 * 512  # one system call for 512 ids: urandom alone would cost more than the id
 _VERSION_VARIANT = (0x7 << 76) | (0b10 << 62)
+_YEAR_10000 = "e677d21fdc00"  # the milliseconds where datetime ends
 _RANDOM_MASK = (0xFFF << 64) | ((1 << 62) - 1)
 _pool = b""
 _used = 0
@@ -51,9 +52,13 @@ def floor_at(moment: datetime) -> UUID:
 
 
 def is_click_id(text: str) -> bool:
-    """Whether `text` looks like a click id: 32 lower-case hex digits of a UUIDv7."""
+    """Whether `text` looks like a click id: 32 lower-case hex digits of a UUIDv7.
+
+    Its moment is one that can be told: whoever makes one up may not choose the year 10889.
+    """
     return (
         len(text) == 32
+        and text < _YEAR_10000
         and text[12] == "7"
         and text[16] in "89ab"
         and not text.strip("0123456789abcdef")

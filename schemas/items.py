@@ -8,6 +8,8 @@ from typing import Any, NotRequired, TypedDict
 
 import orjson
 
+from base.ids import is_click_id
+
 VERSION = b"1"  # what this release writes; it reads this and the one before
 READABLE = frozenset({VERSION})
 
@@ -25,6 +27,32 @@ class Item(TypedDict):
     amount: NotRequired[str]  # decimal string, never negative
     currency: NotRequired[str]  # ISO 4217, upper case; absent means USD
     meta: dict[str, Any]  # becomes `metadata`, after the worker has enriched it
+
+
+_MOST_EVENT_ID_CHARACTERS = 255
+_TEXTS = ("campaign", "click", "source", "event_id", "amount", "currency")
+
+
+def fault(item: Any) -> str | None:
+    """Why something found in a batch is no item, in a few words; None when it is one.
+
+    A door makes none that are not; what a fault of ours or a damaged disk makes must not stop
+    its neighbours.
+    """
+    if type(item) is not dict:
+        return "it is no object"
+    for name in ("id", "type", "user"):
+        if type(item.get(name)) is not str:
+            return f"{name} is missing or no text"
+    for name in _TEXTS:
+        if name in item and type(item[name]) is not str:
+            return f"{name} is no text"
+    if not is_click_id(item["id"]):
+        return "id is no click id"
+    event_id = item.get("event_id", "")
+    if len(event_id) > _MOST_EVENT_ID_CHARACTERS or "\0" in event_id:
+        return "event_id cannot be stored"
+    return None
 
 
 def pack(items: list[Item]) -> bytes:

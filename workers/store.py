@@ -1,7 +1,9 @@
 """One drain's transaction: ledger, owners, rows; what cannot be a row is held, not lost."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
+from uuid import UUID
 
 import structlog
 from psycopg import errors as sql
@@ -15,7 +17,7 @@ from db.connection import Tx, transaction
 from db.held import Holding
 from journal.claims import Claimed
 from journal.streams import Kind
-from schemas.items import READABLE, Item, unpack
+from schemas.items import READABLE, Item, fault, unpack
 from workers.rows import Row, row_of
 
 # What PostgreSQL says when it looked at a value and refused it. All else is an outage.
@@ -127,9 +129,15 @@ def write(tx: Tx, found: list[Found], outcome: Outcome) -> None:
 
 
 def _shape(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
-    campaigns = _campaigns_of_clicks(tx, found)
-    shaped = []
+    sound = []
     for one in found:
+        if (why := fault(one.item)) is not None:
+            outcome.bury(one, "unreadable", f"not an item: {why}")
+        else:
+            sound.append(one)
+    campaigns = _campaigns_of_clicks(tx, sound)
+    shaped = []
+    for one in sound:
         try:
             one.row = row_of(one.item, campaigns.get(one.item.get("click", "")))
         except Permanent as error:
@@ -145,7 +153,8 @@ def _campaigns_of_clicks(tx: Tx, found: list[Found]) -> dict[str, str]:
     for one in found:
         item = one.item
         if "click" in item and "campaign" not in item and is_click_id(item["click"]):
-            wanted.setdefault(item["user"], []).append(item["click"])
+            with suppress(ValueError):  # no UUID: its row will say so
+                wanted.setdefault(str(UUID(item["user"])), []).append(item["click"])
     campaigns: dict[str, str] = {}
     for user, clicks in wanted.items():
         campaigns |= events.find_click(tx, user, clicks)

@@ -16,7 +16,7 @@ MOMENT = datetime(2026, 11, 22, 16, 30, 0, 250_000, UTC)
 MS = 1_795_365_000_250
 
 
-@given(st.integers(0, 2**48 - 1))
+@given(st.integers(0, 253_402_300_799_999))
 def test_an_id_is_a_uuid_of_version_7_that_holds_its_milliseconds(ms: int) -> None:
     made = uuid7_hex(ms)
 
