@@ -30,7 +30,6 @@ class Visitors:
         self._ask = ask
         self._connections = connections
         self._thread = threading.Thread(target=self._run, name="visitors")
-        self._stop = threading.Event()
         self.acked: dict[str, int] = {}  # click id → the request's number
         self.acked_twice: set[str] = set()
         self.unanswered: set[int] = set()  # numbers of requests whose answer never came
@@ -46,6 +45,10 @@ class Visitors:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ask nothing more, and read the last answers."""
         self.asking = False
         self._thread.join()
 
