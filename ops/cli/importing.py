@@ -4,9 +4,9 @@ A chunk is one transaction that first looks which of its clicks are stored, so a
 killed and repeated, and the same file may be imported twice.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import islice
 
 from base import clock
 from base.clock import now
@@ -55,8 +55,7 @@ class Importer:
 
     def run(self, log: LogFile, shown: Bar) -> None:
         """Read all of it; raises one sentence when the file or a store fails on the way."""
-        lines = log.lines()
-        while chunk := list(islice(lines, CHUNK)):
+        for chunk in _chunks(log):
             first = log.number - len(chunk) + 1
             self.tally.lines += len(chunk)
             asked = [
@@ -147,6 +146,23 @@ class Importer:
                 reason = f"The click could not be stored: {one.error or one.reason}."
                 self._rejected.add(one.position, reason, lines[one.position].line)
         return [] if last_try else [one for one in fresh if one.position in waits]
+
+
+def _chunks(log: LogFile) -> Iterator[list[bytes]]:
+    """The lines in chunks; those before a damage are handed out before it is told."""
+    chunk: list[bytes] = []
+    try:
+        for line in log.lines():
+            chunk.append(line)
+            if len(chunk) == CHUNK:
+                yield chunk
+                chunk = []
+    except HopfleetError:
+        if chunk:
+            yield chunk
+        raise
+    if chunk:
+        yield chunk
 
 
 def run(log: LogFile, wanted: Wanted, rejected: Rejected, shown: Bar) -> Tally:
