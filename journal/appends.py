@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from base.clock import OffsetClock
-from base.errors import JournalRefused, StoreAway
+from base.errors import JournalRefused, StoreAway, Transient
 from journal import wire
 from journal.streams import PROBE_KEY, Kind, items_key, stream
 from journal.trust import QUESTIONS, doubt
@@ -53,16 +53,20 @@ class Appender:
         config, replication, written, time = await opened.call(
             [*QUESTIONS, ("SET", PROBE_KEY, "1"), ("TIME",)], budget_seconds
         )
-        reason = doubt(config, replication)
+        try:
+            self._judge(doubt(config, replication), written)
+            self._clock.set(_ms(time))
+        except Transient:
+            opened.close()
+            raise
+        self._wire = opened
+
+    def _judge(self, reason: str | None, written: object = None) -> None:
+        may_pass = self._volatile_ok
         if isinstance(written, Exception):
             reason, may_pass = f"it refuses writes ({written})", False
-        else:
-            may_pass = self._volatile_ok
         if reason is not None and not may_pass:
-            opened.close()
             raise JournalRefused(f"The journal's Redis may not hold events: {reason}.")
-        self._clock.set(int(time[0]) * 1000 + int(time[1]) / 1000)
-        self._wire = opened
 
     async def append(self, batches: list[Batch]) -> None:
         """All batches or none, fsynced when this returns; raises `StoreAway` when unknown."""
@@ -77,14 +81,14 @@ class Appender:
             commands.append(("INCRBY", items_key(batch.kind), batch.count))
         commands.append(("EXEC",))
         if self._replicas:
-            commands.append(("WAITAOF", 1, self._replicas, int(self._budget * 1000)))
+            commands.append(("WAITAOF", 1, self._replicas, int(self._budget * 800)))
         replies = await self._wire.call(commands, self._budget)
         done = replies[2 * len(batches) + 1]
-        failed = done if isinstance(done, Exception) else None
+        # EXEC only says that something was wrong; the first error says what.
+        parts = [*replies[: 2 * len(batches) + 1], *(done if isinstance(done, list) else [done])]
+        failed = next((part for part in parts if isinstance(part, Exception)), None)
         if failed is None and not isinstance(done, list):
             failed = StoreAway("the transaction was dropped")
-        elif isinstance(done, list):
-            failed = next((part for part in done if isinstance(part, Exception)), None)
         if failed is None and self._replicas:
             failed = self._too_few_replicas(replies[-1])
         if failed is not None:
@@ -102,14 +106,22 @@ class Appender:
             await self.connect(budget_seconds)
             return
         config, replication, time = await self._wire.call([*QUESTIONS, ("TIME",)], budget_seconds)
-        reason = doubt(config, replication)
-        if reason is not None and not self._volatile_ok:
+        try:
+            self._judge(doubt(config, replication))
+            self._clock.set(_ms(time))
+        except Transient:
             self.close()
-            raise JournalRefused(f"The journal's Redis may not hold events: {reason}.")
-        self._clock.set(int(time[0]) * 1000 + int(time[1]) / 1000)
+            raise
 
     def close(self) -> None:
         """Hang up; `connect` may be called again."""
         if self._wire is not None:
             self._wire.close()
             self._wire = None
+
+
+def _ms(time: object) -> float:
+    """The reply to TIME in milliseconds since 1970; a busy server, or one that may not, is away."""
+    if not isinstance(time, list):
+        raise StoreAway(f"The journal does not tell the time: {time}")
+    return int(time[0]) * 1000 + int(time[1]) / 1000
