@@ -100,9 +100,9 @@ class Spool:
     def append(self, batches: list[Batch]) -> None:
         """Write and fsync; raises `SpoolFull`. A failed fsync condemns only its segment."""
         data = b"".join([_encode(batch) for batch in batches])
-        if self.bytes + len(data) > self._bound():
-            raise SpoolFull("The spool is full.")
         try:
+            if self.bytes + len(data) > self._bound():
+                raise SpoolFull("The spool is full.")
             self._write(data)
         except OSError:
             # What the kernel could not write once it may drop silently the next time: a fresh
@@ -125,10 +125,11 @@ class Spool:
         assert self._file is not None
         view = memoryview(data)
         while view:
-            view = view[os.write(self._file, view) :]
+            count = os.write(self._file, view)
+            view = view[count:]
+            self._size += count
+            self.bytes += count  # what a failed write leaves takes room, too
         os.fdatasync(self._file)
-        self._size += len(data)
-        self.bytes += len(data)
 
     def _open(self) -> None:
         self._path = self.folder / f"{self._next:08d}.seg"
@@ -159,7 +160,7 @@ class Spool:
     def close(self) -> None:
         """Give the folder up; an empty one is removed, a full one is adopted by another door."""
         self.seal()
-        if not segments(self.folder):
+        if _is_empty(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
         if self._lock is not None:
             os.close(self._lock)
@@ -169,6 +170,11 @@ class Spool:
 def segments(folder: Path) -> list[Path]:
     """The segments in a spool folder, oldest first."""
     return sorted(folder.glob("*.seg"))
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether nothing is in it that waits, or that a person should see."""
+    return not segments(folder) and not list(folder.glob("*.damaged"))
 
 
 def drop(segment: Path, damage: Damage) -> int:
@@ -200,7 +206,7 @@ class Orphan:
 
     def close(self) -> None:
         """Remove the folder when nothing is left in it, and let go."""
-        if not segments(self.folder) and not list(self.folder.glob("*.damaged")):
+        if _is_empty(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
         os.close(self.lock)
 
