@@ -175,12 +175,17 @@ def _batches(entries: Any) -> list[Claimed]:
             Claimed(
                 entry,
                 fields.get(b"id", b"").decode("ascii", "replace"),
-                int(fields.get(b"n", 0)),
+                _number(fields.get(b"n", b"")),
                 fields.get(b"v", b""),
                 fields.get(b"b", b""),
             )
         )
     return claimed
+
+
+def _number(text: bytes) -> int:
+    """A count as a door writes it; 0 for anything else, which must not stop its neighbours."""
+    return int(text) if text.isdigit() else 0
 
 
 @cache
