@@ -53,7 +53,7 @@ for _, entry in ipairs(redis.call('XPENDING', KEYS[1], ARGV[1], '-', '+', ARGV[2
   if found[1] then
     local fields = found[1][2]
     for i = 1, #fields, 2 do
-      if fields[i] == 'n' then items = items + tonumber(fields[i + 1]) end
+      if fields[i] == 'n' then items = items + (tonumber(fields[i + 1]) or 0) end
     end
   end
 end
