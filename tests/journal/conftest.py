@@ -1,6 +1,7 @@
 """A clean journal, Valkeys with any configuration, and a Redis that behaves as a test says."""
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from base.clock import sleep, steady
+from base.settings import settings
 from journal import claims
 from journal.streams import PROBE_KEY, Kind, items_key, stream
 from ops.local import machine
@@ -23,6 +25,7 @@ DURABLE = ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction"
 # In two words: what reads ends with the answer that this server sends.
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 StartValkey = Callable[..., "Valkey"]
+PointAt = Callable[[str], None]
 
 
 @pytest.fixture
@@ -30,6 +33,22 @@ def journal(journal_url: str) -> str:
     """The address of the durable Valkey, with nothing in it."""
     claims.client().delete(PROBE_KEY, *map(stream, Kind), *map(items_key, Kind))
     return journal_url
+
+
+@pytest.fixture
+def point_journal_at(journal_url: str) -> Iterator[PointAt]:
+    """Makes another server the journal of this process, until the test ends."""
+
+    def point(url: str) -> None:
+        os.environ["HOPFLEET_JOURNAL_URL"] = url
+        settings.cache_clear()
+        if claims.client.cache_info().currsize:
+            claims.client().close()
+        claims.client.cache_clear()
+        claims._script.cache_clear()
+
+    yield point
+    point(journal_url)
 
 
 class Valkey:
