@@ -1,7 +1,9 @@
 """What `up` prints when everything runs: what to click, what to type, where things are."""
 
 import json
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from textwrap import dedent
 
 from base.settings import Settings
@@ -52,11 +54,21 @@ def greet(
             f"""
             data    {_places(folder)}
             logs    {folder.logs}
-            shell   eval "$(hopfleet env)"   points other tools at these stores
+            shell   eval "$({_env_command(folder)})"   points other tools at these stores
             stop    Ctrl-C; the data stays
             """
         )
     )
+
+
+def _env_command(folder: DataFolder) -> str:
+    """`hopfleet env` as it must be typed in a new shell in this directory."""
+    command = Path(sys.executable).with_name("hopfleet")
+    here = Path.cwd()
+    if command.is_relative_to(here):
+        command = command.relative_to(here)
+    default = folder.path == here / Settings.model_fields["data_dir"].default
+    return ("" if default else f"HOPFLEET_DATA_DIR='{folder.path}' ") + f"{command} env"
 
 
 def _places(folder: DataFolder) -> str:

@@ -79,6 +79,13 @@ def test_what_up_prints_works_as_printed_and_the_next_start_is_quick(
     up = start()
     said = read_until(up, "Ctrl-C")
 
+    shell = next(line for line in said if line.startswith("shell")).split('"')[1]
+    assert (
+        "HOPFLEET_DATABASE_URL"
+        in subprocess.run(
+            ["sh", "-c", shell[2:-1]], capture_output=True, text=True, check=True
+        ).stdout
+    )
     answers = [
         subprocess.run(["sh", "-c", line], capture_output=True, check=True).stdout
         for line in commands(said)
