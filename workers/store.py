@@ -82,7 +82,10 @@ def _admit(tx: Tx, batches: list[Claimed], outcome: Outcome) -> list[Claimed]:
     within = []
     for batch in batches:
         if not is_click_id(batch.id):
-            continue  # a deleted entry's shell, or nothing we wrote: acknowledged
+            if batch.body:  # else an entry's shell, deleted by whoever stored it
+                place = _place(batch)
+                outcome.held.append(held.dead_batch(outcome.kind, place, batch.body, "unreadable"))
+            continue
         moment = time_of(batch.id)
         if moment < today - timedelta(days=LEDGER_DAYS) and not ledger.covers(tx, moment):
             outcome.held.append(held.dead_batch(outcome.kind, batch.id, batch.body, "stale"))
@@ -98,6 +101,12 @@ def _admit(tx: Tx, batches: list[Claimed], outcome: Outcome) -> list[Claimed]:
     # A batch may stand twice in one claim: once from the journal, once from a spool.
     first = {batch.id: batch for batch in reversed(within) if batch.id in new}
     return list(first.values())
+
+
+def _place(batch: Claimed) -> str:
+    """A UUIDv7 for a batch without an id of its own: the same each time it is seen."""
+    ms, number = batch.entry.split(b"-")
+    return f"{int(ms):012x}7000{(1 << 63) | int(number):016x}"
 
 
 def _make_ledger_days() -> None:
