@@ -107,9 +107,10 @@ def outside() -> Path:
 
 
 def forget(folder: Path) -> None:
-    """Remove `folder` and, when its contents live elsewhere, those too."""
-    if (other := elsewhere(folder)) is not None:
-        shutil.rmtree(other, ignore_errors=True)
+    """Remove `folder`, and the contents of it and of its folders that live elsewhere."""
+    for place in (folder, *folder.glob("*/")):
+        if (other := elsewhere(place)) is not None:
+            shutil.rmtree(other, ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,7 +1,6 @@
 """Folders for servers, gone with the test."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,7 @@ def folder() -> Iterator[Path]:
     path = Path(tempfile.mkdtemp(prefix="hopfleet-test-"))
     path.chmod(0o711)
     yield path
-    forget(path / "postgres")
-    shutil.rmtree(path, ignore_errors=True)
+    forget(path)
 
 
 @pytest.fixture

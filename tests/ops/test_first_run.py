@@ -119,11 +119,14 @@ def test_env_prints_what_points_a_shell_at_the_stores(folder: Path) -> None:
         "database_url": "postgresql://a:it's@h/d",
         "journal_url": "redis://j",
         "redis_url": "redis://b",
+        "url": "http://127.0.0.1:9000",
     }
     (folder / "stores.json").write_text(json.dumps(stores))
     env = {**os.environ, "HOPFLEET_DATA_DIR": str(folder)}
-    shell = f'eval "$({sys.executable} -m ops env)"; printf %s "$HOPFLEET_DATABASE_URL"'
+    shell = (
+        f'eval "$({sys.executable} -m ops env)"; echo "$HOPFLEET_DATABASE_URL $HOPFLEET_PUBLIC_URL"'
+    )
 
     seen = subprocess.run(["sh", "-c", shell], env=env, capture_output=True, text=True, check=True)
 
-    assert seen.stdout == stores["database_url"]
+    assert seen.stdout.split() == [stores["database_url"], stores["url"]]
