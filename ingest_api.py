@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import uvloop
 
@@ -227,7 +227,7 @@ class Doors:
     ) -> bytes | None:
         if tracking_id in self.links.entries:
             return go_on(self.links.entries[tracking_id])
-        if tracking_id in self.links.absent or not 0 < len(tracking_id) <= MOST_ID_CHARACTERS:
+        if tracking_id in self.links.absent or not _may_exist(tracking_id):
             return go_on(None)
 
         async def fetched() -> bytes | None:
@@ -272,6 +272,11 @@ _PAGES: dict[tuple[bytes, bytes], Door] = {
 }
 
 
+def _may_exist(tracking_id: str) -> bool:
+    """Whether PostgreSQL can hold such an id at all; it refuses to be asked about NUL."""
+    return 0 < len(tracking_id) <= MOST_ID_CHARACTERS and "\0" not in tracking_id
+
+
 def _segment(rest: bytes) -> str:
     """The rest of the path as text; percent-encoding is the exception."""
     text = rest.decode("utf-8", "replace")
@@ -279,9 +284,12 @@ def _segment(rest: bytes) -> str:
 
 
 def _origin_form(target: bytes) -> bytes:
-    """`/path?query` of an absolute-form target, as proxies send it."""
-    parts = urlsplit(target.decode("latin-1"))
-    return f"{parts.path or '/'}?{parts.query}".encode("latin-1", "replace")
+    """`/path?query` of an absolute-form target, as proxies send it; whose host it names is all one.
+
+    Anything else stays as it is: no door has such a name.
+    """
+    _, absolute, rest = target.partition(b"://")
+    return b"/" + rest.partition(b"/")[2] if absolute else target
 
 
 def _add(item: Item, told: BeaconIn) -> None:

@@ -97,9 +97,28 @@ class Connection(asyncio.Protocol):
     """One client: bytes in, requests out in order, answers back in the same order."""
 
     __slots__ = (
-        "_body", "_body_bytes", "_busy", "_closing", "_head_bytes", "_headers", "_headers_done",
-        "_parser", "_paused_reading", "_refused", "_target", "_transport", "_waiting",
-        "beat", "in_request", "peer", "server", "write_stuck",
+        "_body",
+        "_body_bytes",
+        "_busy",
+        "_closing",
+        "_field_bytes",
+        "_fields",
+        "_half_closed",
+        "_head_bytes",
+        "_headers",
+        "_headers_done",
+        "_parser",
+        "_paused_reading",
+        "_refusal",
+        "_refused",
+        "_target",
+        "_transport",
+        "_waiting",
+        "beat",
+        "in_request",
+        "peer",
+        "server",
+        "write_stuck",
     )  # fmt: skip
 
     def __init__(self, server: "Server") -> None:
@@ -113,6 +132,8 @@ class Connection(asyncio.Protocol):
         self._busy = False
         self._closing = False
         self._refused = False
+        self._refusal = b""  # said once all that is owed before it has been answered
+        self._half_closed = False
         self._paused_reading = False
         self._begin()
 
@@ -121,7 +142,8 @@ class Connection(asyncio.Protocol):
         self._headers: dict[bytes, bytes] = {}
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._head_bytes = 0
+        self._head_bytes = 0  # as they arrive, for heads that never end
+        self._fields = self._field_bytes = 0  # as they are read, for heads that come at once
         self._headers_done = False
 
     # --- the socket
@@ -141,8 +163,12 @@ class Connection(asyncio.Protocol):
         self.server.connections.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._refused:
-            return
+        rest: bytes | memoryview = data
+        while rest and not self._refused:
+            rest = self._feed(rest)
+
+    def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
+        """Parse; returns what stands behind a request that asked for another protocol."""
         if not self.in_request:
             self.in_request = True
             self.beat = self.server.beat
@@ -153,14 +179,21 @@ class Connection(asyncio.Protocol):
         except HttpParserUpgrade as upgrade:
             # We speak HTTP/1.1 only, which the sender must accept; what follows is a new request.
             self._parser = HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self.data_received(rest)
-            return
+            return memoryview(data)[upgrade.args[0] :]
         except HttpParserError:
             self._refuse(400, "This is not a well-formed HTTP/1.1 request.")
-            return
+            return b""
         if not self._headers_done and self._head_bytes > MAX_HEAD_BYTES:
             self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes.")
+        elif self._target and not self.in_request:
+            self.in_request = True  # the beginning of one came with the end of another
+            self.beat = self.server.beat
+        return b""
+
+    def eof_received(self) -> bool:
+        """The client says no more, but may still read: what is owed is answered first."""
+        self._half_closed = True
+        return self._busy
 
     def pause_writing(self) -> None:
         self.write_stuck = True
@@ -177,14 +210,20 @@ class Connection(asyncio.Protocol):
             self._refuse(414, f"The address is longer than {MAX_TARGET_BYTES} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._refused:
+            return
+        self._fields += 1
+        self._field_bytes += len(name) + len(value)
+        if self._fields > MAX_HEADERS:
+            self._refuse(431, f"More than {MAX_HEADERS} headers.")
+        elif self._field_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes.")
         headers = self._headers
         key = name.lower()
         if key in headers:
             headers[key] += b", " + value
         else:
             headers[key] = value
-            if len(headers) > MAX_HEADERS:
-                self._refuse(431, f"More than {MAX_HEADERS} headers.")
 
     def on_headers_complete(self) -> None:
         self._headers_done = True
@@ -215,13 +254,13 @@ class Connection(asyncio.Protocol):
             parser.should_keep_alive(),
         )
         self._begin()
+        self.in_request = False
         if self._busy:
             self._waiting.append(request)
             if len(self._waiting) >= MAX_PIPELINED and not self._paused_reading:
                 self._paused_reading = True
                 self._transport.pause_reading()
         else:
-            self.in_request = False
             self._handle(request)
 
     # --- one request at a time
@@ -252,6 +291,11 @@ class Connection(asyncio.Protocol):
         self.beat = self.server.beat
         if self._waiting:
             self.server.loop.call_soon(self._next)
+        elif self._refusal:
+            self._transport.write(self._refusal)
+            self._close()
+        elif self._half_closed:
+            self._close()
         elif self._paused_reading:
             self._paused_reading = False
             self._transport.resume_reading()
@@ -262,13 +306,16 @@ class Connection(asyncio.Protocol):
             self._handle(self._waiting.popleft())
 
     def _refuse(self, status: int, sentence: str) -> None:
-        """Answer a request that cannot be read to its end, and hang up."""
+        """Answer a request that cannot be read to its end, after those before it; hang up."""
         if self._refused or self._closing:
             return
         self._refused = True
-        if not self._busy:
-            self._transport.write(text(status, sentence, b"Connection: close\r\n"))
-        self._close()
+        refusal = text(status, sentence, b"Connection: close\r\n")
+        if self._busy:
+            self._refusal = refusal
+        else:
+            self._transport.write(refusal)
+            self._close()
 
     def _close(self) -> None:
         self._closing = True
