@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     link_cache_entries: int = Field(200_000, ge=1)
     max_connections: int = Field(8192, ge=1)
 
+    pg_bindir: Path | None = None  # a PostgreSQL of the system for `up`, not the package's
+
     worker_threads: int = Field(4, ge=1)
     worker_poll_ms: int = Field(200, ge=10)
 
@@ -116,7 +118,8 @@ class Settings(BaseSettings):
     @property
     def url(self) -> str:
         """What visitors put before `/r/…`, without a closing slash."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        here = f"http://{self.host}:{self.port}"
+        return (self.public_url or self._stores.get("url") or here).rstrip("/")
 
     @cached_property
     def secret(self) -> bytes:

@@ -10,7 +10,6 @@ import psutil
 
 from base.settings import settings
 from journal.spool import waiting_bytes
-from ops.cli import places
 from ops.cli.findings import Finding, broken, warning, well
 from ops.local.machine import free_disk_bytes
 
@@ -25,7 +24,7 @@ def check_settings() -> Iterator[Finding]:
     if chosen.public_url is None:
         yield warning(
             "public address",
-            f"Links begin with {places.url()}: set HOPFLEET_PUBLIC_URL to what visitors can reach.",
+            f"Links begin with {settings().url}: set HOPFLEET_PUBLIC_URL to what visitors reach.",
         )
     else:
         yield well("public address", f"Links begin with {chosen.url}.")

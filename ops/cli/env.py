@@ -7,7 +7,6 @@ import orjson
 import typer
 
 from base.settings import settings
-from ops.cli import places
 
 app = typer.Typer()
 
@@ -23,7 +22,7 @@ def env(
         "HOPFLEET_DATABASE_URL": chosen.database,
         "HOPFLEET_JOURNAL_URL": chosen.journal,
         "HOPFLEET_REDIS_URL": chosen.redis,
-        "HOPFLEET_PUBLIC_URL": places.url(),
+        "HOPFLEET_PUBLIC_URL": settings().url,
     }
     if json:
         typer.echo(orjson.dumps(values))

