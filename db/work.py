@@ -44,10 +44,17 @@ def work_table_args(name: str) -> tuple[SchemaItem, ...]:
 
 
 def due(tx: Tx, table: Table, limit: int) -> list[int]:
-    """Ids of rows whose time has come, the longest waiting first; locks nothing."""
+    """Ids of rows whose time has come, the longest waiting first; locks nothing.
+
+    Rows whose lease ran out are among them: `reclaim` before `claim`, or nobody would ever look
+    for what the last worker left.
+    """
+    name = table.__tablename__
     rows = tx.execute(
-        f"SELECT id FROM {table.__tablename__}"
-        " WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()"
+        f"SELECT id FROM (SELECT id, next_attempt_at FROM {name}"
+        "  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()"
+        f" UNION ALL SELECT id, next_attempt_at FROM {name}"
+        "  WHERE state = 'running' AND lease_until < clock_timestamp()) AS found"
         " ORDER BY next_attempt_at, id LIMIT %s",
         (limit,),
     )

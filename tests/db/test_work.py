@@ -85,6 +85,17 @@ def test_who_lost_the_lease_changes_nothing(tx: Tx) -> None:
     assert work.finish(tx, HeldEvent, row_id, 2, "stored")
 
 
+def test_a_row_whose_worker_did_not_come_back_is_due(tx: Tx) -> None:
+    left = _row(tx)
+    _row(tx)
+    work.claim(tx, HeldEvent, 10, 60)
+    tx.execute(
+        "UPDATE held_events SET lease_until = now() - interval '1 second' WHERE id = %s", (left,)
+    )
+
+    assert work.due(tx, HeldEvent, 10) == [left]
+
+
 def test_a_lease_that_holds_is_not_reclaimed(tx: Tx) -> None:
     row_id = _row(tx)
     work.claim(tx, HeldEvent, 1, lease_seconds=-1)
