@@ -49,6 +49,14 @@ def _own_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     settings.cache_clear()
 
 
+@pytest.fixture
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting, as in a newcomer's shell: other tests point theirs at stores of their own."""
+    for name in list(os.environ):
+        if name.startswith("HOPFLEET_") and name != "HOPFLEET_PG_BINDIR":
+            monkeypatch.delenv(name)
+
+
 def _set(name: str, value: str) -> None:
     os.environ[name] = value
     settings.cache_clear()

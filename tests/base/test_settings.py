@@ -14,6 +14,8 @@ from base.errors import Misused
 from base.settings import STORES_FILE, Settings
 from tests.reading import ROOT
 
+pytestmark = pytest.mark.usefixtures("bare_environment")
+
 STORES = {
     "database_url": "postgresql://from-the-file",
     "journal_url": "redis://journal-from-the-file",

@@ -1,6 +1,5 @@
 """Folders for servers, gone with the test."""
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,3 @@ def folder() -> Iterator[Path]:
     path.chmod(0o711)
     yield path
     forget(path)
-
-
-@pytest.fixture
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting, as in a newcomer's shell: other tests point theirs at stores of their own."""
-    for name in list(os.environ):
-        if name.startswith("HOPFLEET_") and name != "HOPFLEET_PG_BINDIR":
-            monkeypatch.delenv(name)
