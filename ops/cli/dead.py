@@ -21,7 +21,7 @@ _PAGE = 1_000
 app = typer.Typer()
 
 Addresses = Annotated[
-    list[str] | None, typer.Argument(metavar="event:ID…", help="As `dead list` shows them.")
+    list[str] | None, typer.Argument(metavar="event:ID", help="As `dead list` shows them.")
 ]
 All = Annotated[bool, typer.Option("--all", help="All there are, or all with that --reason.")]
 Reason = Annotated[str | None, typer.Option(help="Only those that died of this.")]

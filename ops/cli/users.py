@@ -111,7 +111,7 @@ def set_(
 
 @app.command()
 def delete(
-    user: Annotated[list[str], typer.Argument(metavar="USER…", help="E-mails or ids.")],
+    user: Annotated[list[str], typer.Argument(metavar="USER", help="E-mails or ids.")],
     yes: output.Yes = False,
     json: output.Json = False,
 ) -> None:
