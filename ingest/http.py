@@ -62,6 +62,10 @@ def text(status: int, sentence: str, headers: bytes = b"") -> bytes:
     )
 
 
+def _has_body(headers: dict[bytes, bytes]) -> bool:
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+
 class Request:
     """One complete request; `answer` may be called once, now or later, from the loop's thread."""
 
@@ -230,6 +234,9 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         if b"content-length" in headers and int(headers[b"content-length"]) > MAX_BODY_BYTES:
             self._refuse(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        elif b"upgrade" in headers and _has_body(headers):
+            # httptools leaves the body of such a request to the new protocol.
+            self._refuse(400, "Send a request that has a body without Upgrade.")
         elif b"expect" in headers and not self._refused and not self._busy:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
