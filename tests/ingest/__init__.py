@@ -1,0 +1,1 @@
+"""Tests of what only the doors need, and of the doors themselves."""
