@@ -1,8 +1,13 @@
 """Redirects do not depend on the stores, and nothing that was promised meanwhile is lost."""
 
+import json
+import subprocess
+import sys
+
 import pytest
 
 from tests.fleet.fleet import Answer, Fleet
+from tests.fleet.program import ROOT
 from tests.make import Made
 
 
@@ -65,3 +70,25 @@ def test_what_the_spool_of_a_killed_door_holds_is_stored(fleet: Fleet) -> None:
     fleet.until_drained()
 
     assert sorted(fleet.stored(campaign["user_id"])) == sorted(acked)
+
+
+@pytest.mark.long
+def test_redirects_stay_quick_without_any_store(fleet: Fleet) -> None:
+    name = fleet.campaign()["tracking_id"]
+    fleet.click(name)
+    load = [sys.executable, "-m", "ops.bench.load", "--url", f"http://127.0.0.1:{fleet.port}",
+            "--path", f"/r/{name}", "--rate", "500", "--connections", "32", "--json"]  # fmt: skip
+
+    fleet.kill("journal", "postgres")
+    for seconds in (1, 10):  # the promise holds from one second after the failure
+        said = subprocess.run(
+            [*load, "--seconds", str(seconds)], cwd=ROOT, capture_output=True, check=True
+        )
+        report = json.loads(said.stdout)
+    fleet.start("postgres", "journal")
+    fleet.until_ready()
+    fleet.until_drained(60)
+
+    assert report["statuses"] == {"302": report["requests"]}
+    assert report["acked"] == report["requests"] > 4_900
+    assert report["latency_ms"]["p99"] < 10
