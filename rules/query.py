@@ -21,11 +21,10 @@ def parse(query: bytes) -> dict[str, str]:
     if not query:
         return found
     text = query[:MAX_BYTES].decode("utf-8", "replace").replace("+", " ")
-    # One look at the whole spares a look at each: most queries hold nothing odd.
-    odd = "%" in text or not text.isprintable()
+    odd = not text.isprintable()  # one look at the whole spares a look at each
     for pair in text.split("&", MAX_PARAMETERS)[:MAX_PARAMETERS]:
         name, _, value = pair.partition("=")
-        if odd:
+        if odd or "%" in pair:
             name, value = _cleaned(name, value)
         if len(value) > VALUE_CHARACTERS:
             value = clean(value, VALUE_CHARACTERS)
