@@ -124,7 +124,7 @@ class Keeper:
                     self._wake.set()  # there may be more, or more by now
 
     def _refresh(self, tx: Tx, cache: Known[Any], find: Find, keys: list[str]) -> None:
-        rows = find(tx, keys)
+        rows = _found(tx, find, keys)
         known = {key: row for key, row in rows.items() if row}
         gone = self._copy.keys(cache.noun, [key for key in keys if key not in known])
         if known or gone:
@@ -153,6 +153,18 @@ class Keeper:
                 held.update(self._on_loop(partial(cache.of_users, users)))
             for batch in _chunks(sorted(held), KEYS_A_ROUND):
                 self._refresh(tx, cache, find, batch)
+
+
+def _found(tx: Tx, find: Find, keys: list[str]) -> dict[str, Row | None]:
+    """The rows of `keys`; a key that PostgreSQL cannot even read is nobody's."""
+    try:
+        with tx.transaction():
+            return find(tx, keys)
+    except psycopg.DataError:
+        if len(keys) == 1:
+            return {keys[0]: None}
+        half = len(keys) // 2
+        return _found(tx, find, keys[:half]) | _found(tx, find, keys[half:])
 
 
 def _chunks(keys: list[str], size: int) -> list[list[str]]:

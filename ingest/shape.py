@@ -50,14 +50,17 @@ class Shaper:
     def __init__(self, chosen: Settings, clock: OffsetClock) -> None:
         self._clock = clock
         self._secret = chosen.secret
+        self._ms, self._iso = 0, iso(0)
         self._trusted = chosen.trusted_proxies
         self._country_header = (chosen.country_header or "").lower().encode()
 
     def visit(self, request: Request, link: Link, kind: str, query: dict[str, str]) -> Item:
         """A click, a view or a pixel's conversion: an event that a visitor's browser causes."""
         ms = self._clock.ms()
+        if ms != self._ms:  # under load many visits share a millisecond
+            self._ms, self._iso = ms, iso(ms)
         meta: dict[str, Any] = click_metadata(query)
-        meta["received_at"] = iso(ms)
+        meta["received_at"] = self._iso
         headers = request.headers
         hidden = link.respect_gpc and (
             headers.get(b"sec-gpc") == b"1" or headers.get(b"dnt") == b"1"
@@ -66,7 +69,7 @@ class Shaper:
         if b"referer" in headers:
             referrer = addresses.referrer(_text(headers[b"referer"]))
         if not hidden:
-            self._who(request, link.user_id, ms, referrer, meta)
+            self._who(request, link.user_id, referrer, meta)
         if not headers.keys().isdisjoint(_PREFETCH_HEADERS) and (
             bot := bots.prefetch({name: _text(headers.get(name.encode(), b"")) for name in _NAMES})
         ):
@@ -88,7 +91,7 @@ class Shaper:
         return item
 
     def _who(
-        self, request: Request, user_id: str, ms: int, referrer: str | None, meta: dict[str, Any]
+        self, request: Request, user_id: str, referrer: str | None, meta: dict[str, Any]
     ) -> None:
         """Address (truncated), visitor hash, user agent, referrer, and a proxy's country."""
         headers = request.headers
@@ -98,9 +101,7 @@ class Shaper:
             request.peer, None if forwarded is None else forwarded.decode("latin-1"), self._trusted
         )
         meta["ip"] = addresses.truncate(address)
-        meta["visitor"] = addresses.visitor(
-            self._secret, _second(ms // 1000)[:10], user_id, address, agent
-        )
+        meta["visitor"] = addresses.visitor(self._secret, self._iso[:10], user_id, address, agent)
         meta["ua"] = agent  # an empty one, too: no browser is without
         if referrer:
             meta["referrer"] = referrer

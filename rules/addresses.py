@@ -99,6 +99,8 @@ def is_address(text: str) -> bool:
     return parse(text) is not None
 
 
+# A page's view, its beacon and the click on it come from one visitor within seconds.
+@lru_cache(_CACHED)
 def visitor(secret: bytes, day: str, user_id: str, address: str, user_agent: str) -> str:
     """Who it was, for one account and one UTC day (`2026-11-22`): 32 hex digits.
 
