@@ -27,8 +27,8 @@ DRAIN_SECONDS = 5.0  # then another message goes on, so that a stop or a deploy 
 TRANSACTION_SECONDS = 3.0
 ITEMS_A_TRANSACTION = 4_000
 # A transaction costs as much as a hundred rows: under load a short pause makes fewer, larger ones.
-SMALL_ITEMS = 1_500
-PAUSE_SECONDS = 0.02
+SMALL_ITEMS = 2_500
+PAUSE_SECONDS = 0.05
 LOOK_FOR_STALE_SECONDS = 2.0
 POOL_WAIT_SECONDS = 5.0
 
