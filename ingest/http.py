@@ -106,15 +106,16 @@ class Connection(asyncio.Protocol):
         "_busy",
         "_closing",
         "_field_bytes",
-        "_fields",
         "_half_closed",
         "_head_bytes",
         "_headers",
         "_headers_done",
+        "_large",
         "_parser",
         "_paused_reading",
         "_refusal",
         "_refused",
+        "_repeated",
         "_target",
         "_transport",
         "_waiting",
@@ -138,6 +139,7 @@ class Connection(asyncio.Protocol):
         self._refused = False
         self._refusal = b""  # said once all that is owed before it has been answered
         self._half_closed = False
+        self._large = False
         self._paused_reading = False
         self._begin()
 
@@ -147,7 +149,8 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0  # as they arrive, for heads that never end
-        self._fields = self._field_bytes = 0  # as they are read, for heads that come at once
+        self._field_bytes = 0  # as they are read, for heads that come at once
+        self._repeated = 0  # headers whose name was there before
         self._headers_done = False
 
     # --- the socket
@@ -178,6 +181,8 @@ class Connection(asyncio.Protocol):
             self.beat = self.server.beat
         if not self._headers_done:
             self._head_bytes += len(data)
+        # What comes in small pieces cannot hold a large head: then none is counted.
+        self._large = max(len(data), self._head_bytes) > MAX_HEAD_BYTES
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade as upgrade:
@@ -214,30 +219,39 @@ class Connection(asyncio.Protocol):
             self._refuse(414, f"The address is longer than {MAX_TARGET_BYTES} bytes.")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._refused:
-            return
-        self._fields += 1
-        self._field_bytes += len(name) + len(value)
-        if self._fields > MAX_HEADERS:
-            self._refuse(431, f"More than {MAX_HEADERS} headers.")
-        elif self._field_bytes > MAX_HEAD_BYTES:
-            self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes.")
         headers = self._headers
         key = name.lower()
+        if self._large and not self._has_room(name, value):
+            return
         if key in headers:
+            self._repeated += 1
             headers[key] += b", " + value
         else:
             headers[key] = value
 
+    def _has_room(self, name: bytes, value: bytes) -> bool:
+        """Count a head that may be too large, while it is read."""
+        self._field_bytes += len(name) + len(value)
+        if self._field_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, f"The request's head is larger than {MAX_HEAD_BYTES} bytes.")
+        return self._few_headers()
+
+    def _few_headers(self) -> bool:
+        if len(self._headers) + self._repeated > MAX_HEADERS:
+            self._refuse(431, f"More than {MAX_HEADERS} headers.")
+        return not self._refused
+
     def on_headers_complete(self) -> None:
         self._headers_done = True
         headers = self._headers
+        if not self._few_headers():
+            return
         if b"content-length" in headers and int(headers[b"content-length"]) > MAX_BODY_BYTES:
             self._refuse(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
         elif b"upgrade" in headers and _has_body(headers):
             # httptools leaves the body of such a request to the new protocol.
             self._refuse(400, "Send a request that has a body without Upgrade.")
-        elif b"expect" in headers and not self._refused and not self._busy:
+        elif b"expect" in headers and not self._busy:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
