@@ -89,7 +89,8 @@ def summary(
     usual_rows = usual_best["rows_per_second"] if usual_best else None
     return {
         "bare_requests_per_second": bare["per_second"],
-        "copy_rows_per_second": copied["rows_per_second"],
+        "copy_rows_per_second": copied["one"]["rows_per_second"],
+        "copy_two_rows_per_second": copied["two"]["rows_per_second"],
         "usual_requests_per_second": usual_best["load"]["per_second"] if usual_best else None,
         "usual_rows_per_second": usual_rows,
         "usual_p50_ms": usual_best["load"]["latency_ms"]["p50"] if usual_best else None,
@@ -97,7 +98,8 @@ def summary(
         "requests_per_second": load["per_second"],
         "rows_per_second": rows,
         "rows_to_usual": rows / usual_rows if usual_rows else None,
-        "rows_to_copy": rows / copied["rows_per_second"],
+        "rows_to_copy": rows / copied["one"]["rows_per_second"],
+        "rows_to_copy_two": rows / copied["two"]["rows_per_second"],
         "requests_to_bare": load["per_second"] / bare["per_second"],
         "acked": float(hopfleet["acked"]),
         "missing": float(hopfleet["difference"]["missing"]),

@@ -38,6 +38,7 @@ class Line:
 LINES = (
     Line("Limit: bare server, nothing stored", "bare_requests_per_second", "requests/s"),
     Line("Limit: raw COPY of the same rows", "copy_rows_per_second", "rows/s"),
+    Line("Limit: raw COPY, two at once", "copy_two_rows_per_second", "rows/s"),
     Line("Usual way: answered", "usual_requests_per_second", "requests/s"),
     Line("Usual way: stored", "usual_rows_per_second", "rows/s"),
     Line("Usual way: answer p50", "usual_p50_ms", "ms"),
@@ -46,6 +47,7 @@ LINES = (
     Line("Meanwhile: programs outside the run", "others_cores", "cores"),
     Line("Stored ÷ usual way", "rows_to_usual", "times", least=10),
     Line("Stored ÷ raw COPY", "rows_to_copy", "times", least=0.35),
+    Line("Stored ÷ raw COPY, two at once", "rows_to_copy_two", "times"),
     Line("Answered ÷ bare server", "requests_to_bare", "times"),
     Line("Acked", "acked", "events"),
     Line("Acked but not stored", "missing", "events", most=0),
