@@ -18,8 +18,8 @@ from redis.retry import Retry
 from base.clock import sleep, steady
 from base.settings import settings
 from journal import claims
-from journal.streams import PROBE_KEY, Kind, items_key, stream
 from ops.local import machine
+from tests.journal import putting
 
 DURABLE = ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction")
 # In two words: what reads ends with the answer that this server sends.
@@ -31,7 +31,7 @@ PointAt = Callable[[str], None]
 @pytest.fixture
 def journal(journal_url: str) -> str:
     """The address of the durable Valkey, with nothing in it."""
-    claims.client().delete(PROBE_KEY, *map(stream, Kind), *map(items_key, Kind))
+    putting.empty()
     return journal_url
 
 

@@ -1,11 +1,14 @@
-"""What a door does to the journal, in one call."""
+"""What a door does to the journal, in one call, and what stands there afterwards."""
 
 import asyncio
+from typing import Any
 
 from base.clock import OffsetClock, wall_ms
 from base.ids import uuid7_hex
+from journal import claims
 from journal.appends import Appender, Batch
-from journal.streams import Kind
+from journal.streams import PROBE_KEY, Kind, items_key, stream
+from schemas.items import Item, unpack
 
 
 def batch(
@@ -28,3 +31,20 @@ def put(url: str, *batches: Batch) -> None:
             appender.close()
 
     asyncio.run(go())
+
+
+def empty() -> None:
+    """Take everything out of the journal that `settings` names."""
+    claims.client().delete(PROBE_KEY, *map(stream, Kind), *map(items_key, Kind))
+
+
+def items(kind: Kind = Kind.CLICKS) -> list[Item]:
+    """All items that wait in one stream of the journal, in order."""
+    found: Any = claims.client().xrange(stream(kind))
+    return [item for _, fields in found for item in unpack(fields[b"b"])]
+
+
+def batches(kind: Kind = Kind.CLICKS) -> list[tuple[str, int]]:
+    """The batches that wait in one stream: their ids and how many items each has."""
+    found: Any = claims.client().xrange(stream(kind))
+    return [(fields[b"id"].decode(), int(fields[b"n"])) for _, fields in found]
