@@ -74,6 +74,10 @@ class Door:
         data = request(method, target, headers or {}, body)
         return self.wait(ask(self.port, data, to_head=method == "HEAD"))
 
+    def send(self, data: bytes) -> Answer:
+        """Exactly these bytes on a connection of their own."""
+        return self.wait(ask(self.port, data))
+
     def get(self, target: str, **headers: str) -> Answer:
         """GET; `user_agent` becomes User-Agent."""
         return self.ask("GET", target, {name.replace("_", "-"): v for name, v in headers.items()})
