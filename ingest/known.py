@@ -5,10 +5,13 @@ ids cannot push out the links that visitors use.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any, Generic, Protocol, TypeVar
 
 from base.errors import StoreAway
+from base.logs import log
 from ingest.copy import Copy
 
 
@@ -28,6 +31,7 @@ MOST_WANTED = 20_000
 ABSENT_SHARE = 4  # a quarter of the room for what does not exist
 
 Row = dict[str, Any]
+Told = tuple[T | None] | None  # what the database said; None: it could not be asked
 
 
 class Known(Generic[T]):
@@ -38,15 +42,16 @@ class Known(Generic[T]):
         ask: Callable[[], None],
     ) -> None:  # fmt: skip
         self.noun = noun
-        self.entries: dict[str, T] = {}
-        self.absent: dict[str, None] = {}
+        # Ordered ones forget their first entry at once; a plain dict walks over all it forgot.
+        self.entries: OrderedDict[str, T] = OrderedDict()
+        self.absent: OrderedDict[str, None] = OrderedDict()
         self.hits_missed = 0
         self._room = room
         self._compile = compile_row
         self._copy = copy
         self._ask = ask
         self._from_copy: set[str] = set()
-        self._wanted: dict[str, asyncio.Future[None]] = {}
+        self._wanted: dict[str, asyncio.Future[Told[T]]] = {}
         self.away = False
 
     # --- the doors' side
@@ -67,10 +72,10 @@ class Known(Generic[T]):
             for key, future in [(key, self._want(key)) for key in missing]:
                 if future is not None:
                     await asyncio.wait([future], timeout=ANSWER_SECONDS)
-                found[key] = self._settled(key)
+                found[key] = self._settled(key, future)
         return found
 
-    def _want(self, key: str) -> asyncio.Future[None] | None:
+    def _want(self, key: str) -> "asyncio.Future[Told[T]] | None":
         if self.away:
             return None
         future = self._wanted.get(key)
@@ -81,22 +86,33 @@ class Known(Generic[T]):
             self._ask()
         return future
 
-    def _settled(self, key: str) -> T | None:
+    def _settled(self, key: str, future: "asyncio.Future[Told[T]] | None") -> T | None:
+        if future is not None and future.done() and (told := future.result()) is not None:
+            return told[0]
         if key in self.entries:
             return self.entries[key]
         if key in self.absent:
             return None
-        if row := self._copy.read(self.noun, key):
-            self._keep(key, self._compile(row))
+        row = self._copy.read(self.noun, key)
+        if row and (entry := self._compiled(key, row)) is not None:
+            self._keep(key, entry)
             self._from_copy.add(key)
-            return self.entries[key]
+            return entry
         raise StoreAway("This address cannot be looked up while the database is away.")
+
+    def _compiled(self, key: str, row: Row) -> T | None:
+        try:
+            return self._compile(row)
+        except Exception:
+            # A fault of ours in one row must not keep the door from learning the others.
+            log().exception("row.unreadable", noun=self.noun, key=key)
+            return None
 
     # --- the keeper's side
 
     def wanted(self, most: int) -> list[str]:
         """Keys that requests wait for."""
-        return [key for key, future in list(self._wanted.items())[:most] if not future.done()]
+        return list(islice(self._wanted, most))
 
     def put(self, rows: dict[str, Row | None]) -> None:
         """Rows as the database has them now; requests that wait for them go on."""
@@ -106,19 +122,23 @@ class Known(Generic[T]):
                 self.entries.pop(key, None)
                 self.absent[key] = None
                 _shrink(self.absent, self._room // ABSENT_SHARE)
-            else:
+                self._release(key, (None,))
+            elif (entry := self._compiled(key, row)) is not None:
                 self.absent.pop(key, None)
-                self._keep(key, self._compile(row))
-            self._release(key)
+                self._keep(key, entry)
+                self._release(key, (entry,))
+            else:
+                self._release(key, None)
 
     def _keep(self, key: str, entry: T) -> None:
         self.entries[key] = entry
         _shrink(self.entries, self._room)
 
-    def _release(self, key: str) -> None:
+    def _release(self, key: str, told: "Told[T]") -> None:
         future = self._wanted.pop(key, None)
         if future is not None and not future.done():
-            future.set_result(None)
+            # Handed over, too: in a flood it may be pushed out before its request goes on.
+            future.set_result(told)
 
     def holds(self, keys: Iterable[str]) -> list[str]:
         """Those of `keys` that somebody may be shown an old answer for."""
@@ -135,7 +155,7 @@ class Known(Generic[T]):
         self.away = away
         if away:
             for key in list(self._wanted):
-                self._release(key)
+                self._release(key, None)
         else:
             for key in self._from_copy:
                 self.entries.pop(key, None)
@@ -148,6 +168,6 @@ class Known(Generic[T]):
         self._from_copy.clear()
 
 
-def _shrink(entries: dict[str, Any], room: int) -> None:
+def _shrink(entries: OrderedDict[str, Any], room: int) -> None:
     while len(entries) > room:
-        del entries[next(iter(entries))]
+        entries.popitem(last=False)
