@@ -21,6 +21,8 @@ from ingest.known import Known, Row
 POLL_SECONDS = 0.5  # a change acts within two seconds
 ROUND_SECONDS = 0.02  # between two rounds: a flood of unknown ids costs 50 queries a second
 KEYS_A_ROUND = 500
+SILENT_SECONDS = 3.0
+TOUCH_SECONDS = 10.0
 CONNECT_SECONDS = 2.0
 
 Find = Callable[[Tx, list[str]], dict[str, Row | None]]
@@ -50,10 +52,20 @@ class Keeper:
         self._stop = threading.Event()
         self._cursor: db_links.Cursor | None = None
         self._polled = 0.0
+        self._rounded = steady()
         self._told: bool | None = None
-        self.away: str | None = "the database has not been asked yet"
+        self._trouble: str | None = "the database has not been asked yet"
         self.ready = asyncio.Event()
+        self.used: set[str] = set()  # digests of keys that were used; filled by the doors
+        self._touched = steady()
         self._thread = threading.Thread(target=self._run, name="keeper", daemon=True)
+
+    @property
+    def away(self) -> str | None:
+        """Why the database is missing; a round that does not end is a reason, too."""
+        if self._trouble is None and steady() - self._rounded > SILENT_SECONDS:
+            return "it does not answer"
+        return self._trouble
 
     def add(self, noun: str, cache: Known[Any], find: Find) -> None:
         """Keep this cache, too; before `start`."""
@@ -77,7 +89,10 @@ class Keeper:
         result: Future[Any] = Future()
 
         def run() -> None:
-            result.set_result(act())
+            try:
+                result.set_result(act())
+            except Exception as error:
+                result.set_exception(error)
 
         self._loop.call_soon_threadsafe(run)
         return result.result(5)
@@ -110,14 +125,18 @@ class Keeper:
             for cache, _ in self._caches.values():
                 self._loop.call_soon_threadsafe(cache.set_away, away)
             self._told = away
-        self.away = trouble
+        self._trouble = trouble
+        self._rounded = steady()
         self._loop.call_soon_threadsafe(self.ready.set)
 
     def _round(self) -> None:
         with transaction(wait_seconds=CONNECT_SECONDS) as tx:
-            if steady() - self._polled >= POLL_SECONDS or self.away is not None:
+            if steady() - self._polled >= POLL_SECONDS or self._trouble is not None:
                 self._poll(tx)
                 self._polled = steady()
+            if self.used and steady() - self._touched >= TOUCH_SECONDS:
+                used, self.used, self._touched = self.used, set(), steady()
+                db_keys.touch(tx, [bytes.fromhex(digest) for digest in used])
             for cache, find in self._caches.values():
                 if keys := self._on_loop(partial(cache.wanted, KEYS_A_ROUND)):
                     self._refresh(tx, cache, find, keys)
@@ -133,13 +152,16 @@ class Keeper:
 
     def _poll(self, tx: Tx) -> None:
         try:
-            changes, self._cursor = db_links.changes(tx, self._cursor)
+            changes, cursor = db_links.changes(tx, self._cursor)
         except db_links.CursorLost:
             # Restored, or away for longer than changes are kept: what we know may be anything.
             log().warning("links.forgotten")
-            self._cursor = None
-            changes, self._cursor = db_links.changes(tx, None)
+            _, cursor = db_links.changes(tx, None)
             changes = [("all", "")]
+        self._follow(tx, changes)
+        self._cursor = cursor  # only now: what could not be followed is told again
+
+    def _follow(self, tx: Tx, changes: list[tuple[str, str]]) -> None:
         if any(noun == "all" for noun, _ in changes):
             for cache, _ in self._caches.values():
                 self._on_loop(cache.forget_all)
