@@ -10,6 +10,7 @@ import orjson
 from base.logs import log
 
 MOST_ROWS = 1_000_000
+_BEYOND_REPAIR = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 class Copy:
@@ -22,22 +23,32 @@ class Copy:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._local = threading.local()
+        self._removing = threading.Lock()
+        self._generation = 0  # of the file: a damaged one is removed, and every thread reopens
         self._writes = 0
         path.parent.mkdir(parents=True, exist_ok=True)
 
     def _connection(self) -> sqlite3.Connection:
         made: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if made is None:
-            made = sqlite3.connect(self._path, timeout=2, isolation_level=None)
-            self._path.chmod(0o600)
-            made.execute("PRAGMA journal_mode = WAL")
-            made.execute("PRAGMA synchronous = NORMAL")
-            made.execute(
-                "CREATE TABLE IF NOT EXISTS known (noun TEXT, key TEXT, row BLOB,"
-                " PRIMARY KEY (noun, key)) WITHOUT ROWID"
-            )
-            self._local.connection = made
+        if made is not None and self._local.generation == self._generation:
+            return made
+        self._hang_up()
+        self._local.generation = self._generation
+        self._local.connection = made = sqlite3.connect(self._path, timeout=2, isolation_level=None)
+        self._path.chmod(0o600)
+        made.execute("PRAGMA journal_mode = WAL")
+        made.execute("PRAGMA synchronous = NORMAL")
+        made.execute(
+            "CREATE TABLE IF NOT EXISTS known (noun TEXT, key TEXT, row BLOB,"
+            " PRIMARY KEY (noun, key)) WITHOUT ROWID"
+        )
         return made
+
+    def _hang_up(self) -> None:
+        made: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        self._local.connection = None
+        if made is not None:
+            made.close()
 
     def read(self, noun: str, key: str) -> dict[str, Any] | None:
         """The row last seen for `key`, or None."""
@@ -48,7 +59,7 @@ class Copy:
                 .fetchone()
             )
             row: dict[str, Any] | None = orjson.loads(found[0]) if found else None
-        except (sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             self._damaged(error)
             return None
         return row
@@ -69,7 +80,7 @@ class Copy:
             )
             self._bound(connection)
             connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._damaged(error)
 
     def _bound(self, connection: sqlite3.Connection) -> None:
@@ -87,15 +98,17 @@ class Copy:
                 (noun, orjson.dumps(keys).decode()),
             )
             return [row[0] for row in found]
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             self._damaged(error)
             return []
 
     def _damaged(self, error: Exception) -> None:
         log().warning("copy.unusable", reason=str(error))
-        made: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        self._local.connection = None
-        if made is not None:
-            made.close()
-        if isinstance(error, sqlite3.DatabaseError) and "malformed" in str(error):
-            self._path.unlink(missing_ok=True)
+        self._hang_up()
+        if getattr(error, "sqlite_errorcode", None) not in _BEYOND_REPAIR:
+            return
+        with self._removing:
+            if self._local.generation == self._generation:  # else another thread has just done it
+                for suffix in ("", "-wal", "-shm"):
+                    self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+                self._generation += 1
