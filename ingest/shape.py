@@ -18,14 +18,20 @@ from schemas.events import EventIn
 from schemas.items import Item
 
 MOST_AGENT_CHARACTERS = 1_000
+_MOST_BYTES = 2 * MOST_AGENT_CHARACTERS  # cut before any cache: its key is kept, too
 _NAMES = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 _PREFETCH_HEADERS = frozenset(name.encode() for name in _NAMES)
 
 
-@lru_cache(20_000)
+@lru_cache(4096)
 def _text(header: bytes) -> str:
-    return clean(header[: 2 * MOST_AGENT_CHARACTERS].decode("utf-8", "replace"),
-                 MOST_AGENT_CHARACTERS)  # fmt: skip
+    return clean(header.decode("utf-8", "replace"), MOST_AGENT_CHARACTERS)
+
+
+# Few: most are either one of a few large sites or seen once.
+@lru_cache(512)
+def _referrer(header: bytes) -> str | None:
+    return addresses.referrer(clean(header.decode("utf-8", "replace"), MOST_AGENT_CHARACTERS))
 
 
 @lru_cache(4096)
@@ -67,11 +73,13 @@ class Shaper:
         )
         referrer = None
         if b"referer" in headers:
-            referrer = addresses.referrer(_text(headers[b"referer"]))
+            referrer = _referrer(headers[b"referer"][:_MOST_BYTES])
         if not hidden:
             self._who(request, link.user_id, referrer, meta)
         if not headers.keys().isdisjoint(_PREFETCH_HEADERS) and (
-            bot := bots.prefetch({name: _text(headers.get(name.encode(), b"")) for name in _NAMES})
+            bot := bots.prefetch(
+                {name: _text(headers.get(name.encode(), b"")[:_MOST_BYTES]) for name in _NAMES}
+            )
         ):
             meta["bot"] = bot
         if link.campaign_status is not None:
@@ -95,7 +103,7 @@ class Shaper:
     ) -> None:
         """Address (truncated), visitor hash, user agent, referrer, and a proxy's country."""
         headers = request.headers
-        agent = _text(headers[b"user-agent"]) if b"user-agent" in headers else ""
+        agent = _text(headers[b"user-agent"][:_MOST_BYTES]) if b"user-agent" in headers else ""
         forwarded = headers.get(b"x-forwarded-for")
         address = addresses.client(
             request.peer, None if forwarded is None else forwarded.decode("latin-1"), self._trusted
@@ -106,7 +114,7 @@ class Shaper:
         if referrer:
             meta["referrer"] = referrer
         if self._country_header in headers and self._from_proxy(request.peer):
-            country = _text(headers[self._country_header])
+            country = _text(headers[self._country_header][:_MOST_BYTES])
             if len(country) == 2 and country.isascii() and country.isupper():
                 meta["country"] = country
 

@@ -10,7 +10,8 @@ from rules.text import clean
 
 MAX_REFERRER_CHARACTERS = 1000
 _MAX_FORWARDED_CHARACTERS = 400  # eight hops of IPv6; bounds what the caches hold
-_CACHED = 32_768
+_MAX_HOP_CHARACTERS = 100  # an address has 45 at most; bounds them, too
+_CACHED = 4096
 
 
 def client(peer: str, forwarded: str | None, trusted: Networks) -> str:
@@ -50,7 +51,7 @@ def _make_finder(trusted: Networks) -> Callable[[str, str], str]:
         while is_trusted(visitor):
             if not hops:
                 return _plain(visitor)  # everybody is trusted: the left-most
-            visitor = _without_port(hops.pop().strip())
+            visitor = _without_port(hops.pop().strip())[:_MAX_HOP_CHARACTERS]
             if is_trusted(visitor) is None:
                 return _plain(peer)
         return _plain(visitor)
@@ -116,12 +117,9 @@ def referrer(value: str | None) -> str | None:
 
     None when there is none, or none that names a page (http, https, android-app, ios-app).
     """
-    return _referrer(value[:MAX_REFERRER_CHARACTERS]) if value else None
-
-
-@lru_cache(2048)
-def _referrer(value: str) -> str | None:
-    page = clean(value, len(value)).strip().partition("#")[0].partition("?")[0]
+    if not value:
+        return None
+    page = clean(value, MAX_REFERRER_CHARACTERS).strip().partition("#")[0].partition("?")[0]
     scheme, separator, rest = page.partition("://")
     if not separator or scheme.lower() not in ("http", "https", "android-app", "ios-app"):
         return None

@@ -30,7 +30,7 @@ def referrer_host(referrer: str) -> str | None:
     return _host(referrer[:600])  # a host has 253 characters; bounds what the cache holds
 
 
-@lru_cache(4096)
+@lru_cache(512)
 def _host(referrer: str) -> str | None:
     _, separator, rest = referrer.partition("://")
     if not separator:

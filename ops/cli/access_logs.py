@@ -90,11 +90,11 @@ def item(asked: Asked, link: LinkRow, repeat: int, secret: bytes, arrived: datet
     meta: dict[str, Any] = click_metadata(asked.query)
     meta["received_at"] = iso(arrived)
     meta["ip"] = addresses.truncate(visit.address)
-    agent = visit.user_agent or ""
+    agent = (visit.user_agent or "")[:1000]
     day = f"{visit.time:%Y-%m-%d}"
     meta["visitor"] = addresses.visitor(secret, day, link.user_id, visit.address, agent)
     if agent or b'" "' in asked.line:  # the common format has none, which says nothing
-        meta["ua"] = agent[:1000]
+        meta["ua"] = agent
     referrer = addresses.referrer(visit.referrer)
     if referrer:
         meta["referrer"] = referrer
