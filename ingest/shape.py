@@ -72,7 +72,7 @@ class Shaper:
             headers.get(b"sec-gpc") == b"1" or headers.get(b"dnt") == b"1"
         )
         referrer = None
-        if b"referer" in headers:
+        if b"referer" in headers and not hidden:
             referrer = _referrer(headers[b"referer"][:_MOST_BYTES])
         if not hidden:
             self._who(request, link.user_id, referrer, meta)

@@ -112,6 +112,7 @@ def test_who_asks_for_privacy_gets_it_where_that_is_on(
     )
 
     assert item["meta"].keys() == {"sub1", "received_at"}
+    assert "source" not in item
 
 
 def test_a_privacy_signal_is_off_unless_somebody_turned_it_on(door: Door, connect: Connect) -> None:
