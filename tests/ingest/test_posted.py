@@ -62,6 +62,25 @@ def test_one_object_is_one_verdict(door: Door, dev: Developer) -> None:
     assert (item["meta"]["sub1"], item["meta"]["plan"], item["source"]) == ("x", "pro", "srv")
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ("https://u:p@page.example/a?email=ann@example.com#b", "https://page.example/a"),
+        ("page.example/?email=ann@example.com", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_told_referrer_is_kept_without_what_may_be_secret_in_it(
+    door: Door, dev: Developer, told: str | None, kept: str | None
+) -> None:
+    post(door, dev.key, dev.click(metadata={"referrer": told}))
+
+    (item,) = putting.items()
+    assert item["meta"].get("referrer") == kept
+    assert "ann" not in orjson.dumps(item).decode()
+
+
 def test_good_items_are_kept_bad_ones_are_told_why(door: Door, dev: Developer) -> None:
     answer = post(
         door, dev.key,
