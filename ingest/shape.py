@@ -135,6 +135,8 @@ class Shaper:
             meta["visitor"] = addresses.visitor(
                 self._secret, _second(ms // 1000)[:10], user_id, address, meta.get("ua") or ""
             )
+        if (said := meta.pop("referrer", None)) and (page := addresses.referrer(said)):
+            meta["referrer"] = page
         item: Item = {"id": uuid7_hex(ms), "type": event.type, "user": user_id, "meta": meta}
         if link is not None:
             item["campaign"] = link.campaign_id
