@@ -179,12 +179,14 @@ def _event(item: Any, may_be_large: bool) -> EventIn | Refusal:
         return item
     if not isinstance(item, dict):
         return Refusal("The item must be a JSON object.")
-    if may_be_large and _size(item) > MAX_BYTES:
-        return Refusal(f"The item is larger than {MAX_BYTES:,} bytes.")
     try:
+        if may_be_large and _size(item) > MAX_BYTES:
+            return Refusal(f"The item is larger than {MAX_BYTES:,} bytes.")
         return EventIn.model_validate(item)
     except ValidationError as error:
         return Refusal(_sentence(error))
+    except RecursionError:
+        return Refusal("The item is nested too deep.")
 
 
 def _size(item: dict[str, Any]) -> int:

@@ -401,3 +401,14 @@ def test_every_accepted_item_can_be_stored(
             _assert_storable(verdict)
         else:
             assert verdict.reason.endswith(".")
+
+
+@pytest.mark.parametrize("depth", [33, 255, 980, 1_000, 1_020])
+def test_a_large_item_of_any_depth_is_refused_and_its_neighbour_is_not(depth: int) -> None:
+    deep = b'{"type":"view","x":"%s","metadata":{"a":' % (b"y" * 20_000)
+    deep += b"[" * depth + b"1" + b"]" * depth + b"}}"
+
+    first, second = read(b'[%s,{"type":"view","tracking_id":"a"}]' % deep, None)
+
+    assert isinstance(first, Refusal)
+    assert isinstance(second, EventIn)
