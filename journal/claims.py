@@ -29,7 +29,9 @@ from journal.streams import (
 
 STALE_MS = 10_000  # a claim is stored in 3 s or given up: after 10 its holder is dead or stopped
 FORGET_MS = 3_600_000
-_READ_COUNT = 64  # batches a read; a full one is about a megabyte
+_READ_COUNT = 64  # batches a read at most
+_FULL_ITEMS = 2_000  # what a batch may hold
+_TAKE_COUNT = 8
 _MOST_LISTED = 1_000
 
 # Entries this process cannot read, so that it does not take them over again and again.
@@ -82,6 +84,7 @@ class Consumer:
         self.name = name
         self._stream = stream(kind)
         self._unsure = False  # whether an earlier claim of ours may still be open
+        self._usual_items = float(_FULL_ITEMS)  # of a batch, as last seen
 
     def claim(self, most_items: int) -> list[Claimed]:
         """New batches of up to about `most_items` items; first our own that did not get stored.
@@ -107,23 +110,30 @@ class Consumer:
         claimed: list[Claimed] = []
         items = 0
         while items < most_items:
-            some = self._page((claimed[-1].entry if claimed else b"0") if own else b">")
+            # As many batches as should fit, judged by those read last: a page of full ones
+            # would be fifty megabytes.
+            count = min(_READ_COUNT, max(1, int((most_items - items) / self._usual_items)))
+            some = self._page((claimed[-1].entry if claimed else b"0") if own else b">", count)
             claimed += some
-            items += sum(batch.count for batch in some)
-            if len(some) < _READ_COUNT:
+            found = sum(batch.count for batch in some)
+            items += found
+            if some:
+                self._usual_items = max(1.0, found / len(some))
+            if len(some) < count:
                 break
         return claimed
 
-    def _page(self, after: bytes) -> list[Claimed]:
+    def _page(self, after: bytes, count: int) -> list[Claimed]:
+        def read() -> Any:
+            return client().xreadgroup(GROUP, self.name, {self._stream: after}, count=count)
+
         try:
-            reply: Any = client().xreadgroup(
-                GROUP, self.name, {self._stream: after}, count=_READ_COUNT
-            )
+            reply = read()
         except redis.ResponseError as error:
             if "NOGROUP" not in str(error):
                 raise
             make_group(self.kind)
-            return []
+            reply = read()
         if not reply:
             return []
         # RESP3 gives a map of lists, RESP2 a list of pairs.
@@ -144,26 +154,43 @@ class Consumer:
 
     def stale(self) -> dict[str, list[bytes]]:
         """Entries that somebody has held for too long, by holder; not those we had to leave."""
+        holders: dict[str, list[bytes]] = {}
+        after = b"-"
+        while True:
+            page = self._pending(after)
+            for entry in page:
+                if entry["message_id"] not in _left:
+                    holders.setdefault(entry["consumer"].decode(), []).append(entry["message_id"])
+            if holders or len(page) < _MOST_LISTED:
+                return holders
+            after = b"(" + page[-1]["message_id"]
+
+    def _pending(self, after: bytes) -> list[dict[str, Any]]:
         with _errors():
             try:
                 found: Any = client().xpending_range(
-                    self._stream, GROUP, "-", "+", _MOST_LISTED, idle=STALE_MS
+                    self._stream, GROUP, after, "+", _MOST_LISTED, idle=STALE_MS
                 )
             except redis.ResponseError:
-                return {}
-        holders: dict[str, list[bytes]] = {}
-        for entry in found:
-            if entry["message_id"] not in _left:
-                holders.setdefault(entry["consumer"].decode(), []).append(entry["message_id"])
-        return holders
+                return []
+        return list(found)
 
-    def take_over(self, entries: list[bytes]) -> list[Claimed]:
-        """Make stale entries ours; somebody quicker may leave us fewer."""
-        with _errors():
-            reply: Any = client().xclaim(
-                self._stream, GROUP, self.name, STALE_MS, cast(Any, entries)
-            )
-        return _batches(reply)
+    def take_over(self, entries: list[bytes], most_items: int) -> list[Claimed]:
+        """Make stale entries ours, up to about `most_items`; somebody may be quicker."""
+        taken: list[Claimed] = []
+        items = 0
+        for at in range(0, len(entries), _TAKE_COUNT):
+            if items >= most_items:
+                break
+            with _errors():
+                reply: Any = client().xclaim(
+                    self._stream, GROUP, self.name, STALE_MS,
+                    cast(Any, entries[at : at + _TAKE_COUNT]),
+                )  # fmt: skip
+            some = _batches(reply)
+            taken += some
+            items += sum(batch.count for batch in some)
+        return taken
 
 
 def _batches(entries: Any) -> list[Claimed]:

@@ -5,6 +5,7 @@ Everything here may happen twice: the ledger admits a batch once, whoever writes
 
 import itertools
 import threading
+from collections.abc import Iterator
 from functools import cache
 
 import psycopg
@@ -35,6 +36,7 @@ POOL_WAIT_SECONDS = 5.0
 _here = threading.local()
 _numbers = itertools.count(1)
 _looked: dict[Kind, float] = {}
+_sizes: dict[Kind, int] = {}  # items a transaction, smaller after a failure
 _turns = Turns()
 
 
@@ -81,23 +83,45 @@ def drain(kind: Kind) -> int:
 
 
 def _step(kind: Kind, consumer: Consumer) -> int:
-    """One transaction: what a dead worker left, else what is new; returns the items."""
+    """Claim what a dead worker left, else what is new, and store it; returns the items."""
     # The connection first: while PostgreSQL is away nothing is claimed.
     with transaction(wait_seconds=POOL_WAIT_SECONDS) as tx:
         claimed = _take_over(kind, consumer, tx) or consumer.claim(ITEMS_A_TRANSACTION)
-        if not claimed:
-            return 0
-        try:
-            sessions.begin_drain(tx, consumer.name, TRANSACTION_SECONDS)
-            done = store(tx, kind, claimed)
-            tx.commit()
-            consumer.acknowledge(done)
-        except BaseException:
-            consumer.failed()
-            raise
-    if len(done) < len(claimed):
-        consumer.leave([batch for batch in claimed if batch not in done])
+    try:
+        for part in _parts(claimed, _sizes.get(kind, ITEMS_A_TRANSACTION)):
+            _store(kind, consumer, part)
+    except BaseException:
+        consumer.failed()
+        # What does not get through in three seconds is tried in halves.
+        _sizes[kind] = max(1, _sizes.get(kind, ITEMS_A_TRANSACTION) // 2)
+        raise
+    _sizes[kind] = min(ITEMS_A_TRANSACTION, _sizes.get(kind, ITEMS_A_TRANSACTION) * 2)
     return sum(batch.count for batch in claimed)
+
+
+def _parts(claimed: list[Claimed], most_items: int) -> Iterator[list[Claimed]]:
+    """Whole batches, as many as `most_items` allow, at least one."""
+    part: list[Claimed] = []
+    items = 0
+    for batch in claimed:
+        if part and items + batch.count > most_items:
+            yield part
+            part, items = [], 0
+        part.append(batch)
+        items += batch.count
+    if part:
+        yield part
+
+
+def _store(kind: Kind, consumer: Consumer, part: list[Claimed]) -> None:
+    """One transaction, then the acknowledgement."""
+    with transaction(wait_seconds=POOL_WAIT_SECONDS) as tx:
+        at = sessions.begin_drain(tx, consumer.name, TRANSACTION_SECONDS)
+        done = store(tx, kind, part, at)
+    consumer.acknowledge(done)
+    if len(done) < len(part):
+        read = {batch.entry for batch in done}
+        consumer.leave([batch for batch in part if batch.entry not in read])
 
 
 def _take_over(kind: Kind, consumer: Consumer, tx: Tx) -> list[Claimed]:
@@ -105,13 +129,16 @@ def _take_over(kind: Kind, consumer: Consumer, tx: Tx) -> list[Claimed]:
     if now - _looked.get(kind, 0.0) < LOOK_FOR_STALE_SECONDS:
         return []
     _looked[kind] = now
-    taken: list[Claimed] = []
     for holder, entries in consumer.stale().items():
         # A stopped process inside COPY ignores every timeout and would block the ledger's keys.
         ended = sessions.end(tx, holder)
-        log().warning("claims.taken_over", holder=holder, batches=len(entries), sessions=ended)
-        taken += consumer.take_over(entries)
-    return taken
+        taken = consumer.take_over(entries, ITEMS_A_TRANSACTION)
+        if len(taken) < len(entries):
+            del _looked[kind]  # the rest at once, not in two seconds
+        log().warning("claims.taken_over", holder=holder, batches=len(taken), sessions=ended)
+        if taken:
+            return taken
+    return []
 
 
 def drained(kind: Kind) -> None:

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 from psycopg import errors as sql
 
-from base.clock import now
 from base.errors import Permanent, Transient
 from base.ids import is_click_id, time_of
 from base.logs import log
@@ -21,7 +20,8 @@ from schemas.items import READABLE, Item, fault, unpack
 from workers.rows import Row, row_of
 
 # What PostgreSQL says when it looked at a value and refused it. All else is an outage.
-REFUSALS = (sql.DataError, sql.IntegrityError, sql.ProgramLimitExceeded)
+# RaiseException is a trigger's: the platform's own application may have one on the table.
+REFUSALS = (sql.DataError, sql.IntegrityError, sql.ProgramLimitExceeded, sql.RaiseException)
 
 LEDGER_DAYS = 14
 AHEAD_DAYS = 2  # a door's clock may be wrong, but not by more
@@ -60,14 +60,15 @@ class Outcome:
         self.held.append(held.deferred_item(self.kind, found.batch, found.position, found.item))
 
 
-def store(tx: Tx, kind: Kind, claimed: list[Claimed]) -> list[Claimed]:
+def store(tx: Tx, kind: Kind, claimed: list[Claimed], at: datetime) -> list[Claimed]:
     """Write the batches the ledger has not seen; returns those that may be acknowledged.
 
     Batches of an unknown version are not among them: they wait for a release that reads them.
+    `at` is the database's time: this host's may be days wrong.
     """
     readable = [batch for batch in claimed if batch.version in READABLE or not batch.id]
     outcome = Outcome(kind)
-    fresh = _admit(tx, readable, outcome)
+    fresh = _admit(tx, readable, outcome, at)
     structlog.contextvars.bind_contextvars(batch_ids=[batch.id for batch in fresh[:5]])
     found = [one for batch in fresh for one in _items(batch, outcome)]
     write(tx, found, outcome)
@@ -76,9 +77,8 @@ def store(tx: Tx, kind: Kind, claimed: list[Claimed]) -> list[Claimed]:
     return readable
 
 
-def _admit(tx: Tx, batches: list[Claimed], outcome: Outcome) -> list[Claimed]:
+def _admit(tx: Tx, batches: list[Claimed], outcome: Outcome, today: datetime) -> list[Claimed]:
     """Those not stored before; too old or too new ones become dead letters instead."""
-    today = now()
     within = []
     for batch in batches:
         if not is_click_id(batch.id):

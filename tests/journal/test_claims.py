@@ -18,6 +18,8 @@ from ops.local.servers import Server, start_journal
 from tests.journal.conftest import PointAt
 from tests.journal.putting import batch, put
 
+MOST = 1_000  # items
+
 CLICKS = Kind.CLICKS
 
 
@@ -140,7 +142,7 @@ def test_claims_of_the_dead_are_taken_over_after_ten_seconds(journal: str) -> No
     age(dead, [one.entry for one in held])
 
     stale = taker.stale()
-    taken = taker.take_over(stale[dead.name])
+    taken = taker.take_over(stale[dead.name], MOST)
 
     assert list(stale) == [dead.name]
     assert taken == held
@@ -153,8 +155,8 @@ def test_of_two_takers_one_gets_it(journal: str) -> None:
     age(dead, [one.entry for one in dead.claim(10)])
     stale = slow.stale()[dead.name]
 
-    assert len(quick.take_over(stale)) == 1
-    assert slow.take_over(stale) == []
+    assert len(quick.take_over(stale, MOST)) == 1
+    assert slow.take_over(stale, MOST) == []
 
 
 def test_what_was_acknowledged_meanwhile_is_not_taken_over(journal: str) -> None:
@@ -165,7 +167,7 @@ def test_what_was_acknowledged_meanwhile_is_not_taken_over(journal: str) -> None
     stale = taker.stale()[dead.name]
     dead.acknowledge(held)
 
-    assert taker.take_over(stale) == []
+    assert taker.take_over(stale, MOST) == []
     assert pending() == 0
 
 
@@ -189,7 +191,7 @@ def test_two_who_hold_the_same_batch_count_it_once(journal: str) -> None:
     put(journal, batch(count=5))
     held = slow.claim(10)
     age(slow, [held[0].entry])
-    taken = taker.take_over(taker.stale()[slow.name])
+    taken = taker.take_over(taker.stale()[slow.name], MOST)
 
     taker.acknowledge(taken)
     slow.acknowledge(held)
@@ -267,7 +269,7 @@ def test_names_that_were_heard_of_lately_are_kept(journal: str) -> None:
 def test_depth_counts_items_waiting_and_in_hand(journal: str) -> None:
     mine = consumer()
     put(journal, batch(count=3), batch(count=4))
-    mine.claim(1)
+    mine.claim(7)
     put(journal, batch(count=5))
 
     depth = claims.depth(CLICKS)
@@ -337,7 +339,7 @@ def test_a_journal_that_is_gone_is_a_store_that_is_away(own_journal: Server) -> 
         lambda: mine.claim(10),
         lambda: mine.acknowledge(claimed),
         mine.stale,
-        lambda: mine.take_over([b"1-1"]),
+        lambda: mine.take_over([b"1-1"], MOST),
         lambda: claims.depth(CLICKS),
         lambda: claims.waiting(CLICKS),
         lambda: claims.oldest_batch_at(CLICKS),
