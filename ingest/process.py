@@ -20,7 +20,7 @@ from ingest.copy import Copy
 from ingest.known import Known
 from ingest.links import Key, Link, compile_key, compiler
 from ingest.recorder import Recorder
-from ingest.replay import replay
+from ingest.replay import BUDGET_SECONDS, Replayer
 from journal.appends import Appender
 from journal.spool import Spool
 from workers.nudges import Nudger
@@ -46,12 +46,15 @@ async def run(
 ) -> None:
     """Serve until told to stop; raises `Misused` when the port is taken."""
     clock = OffsetClock()
-    appender = Appender(
-        chosen.journal,
-        clock,
-        budget_seconds=chosen.journal_budget_seconds,
-        replicas=chosen.journal_replicas,
-        volatile_ok=chosen.allow_volatile_redis,
+    appender, slow = (
+        Appender(
+            chosen.journal,
+            clock,
+            budget_seconds=seconds,
+            replicas=chosen.journal_replicas,
+            volatile_ok=chosen.allow_volatile_redis,
+        )
+        for seconds in (chosen.journal_budget_seconds, BUDGET_SECONDS)
     )
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     spool = Spool(chosen.spool_root, name, chosen.spool_max_bytes)
@@ -63,12 +66,13 @@ async def run(
     settle()
     server = await _open(chosen, host, port, make_handler(base))
     await _until_told(
-        [recorder.run(), recorder.watch(), replay(recorder, appender, spool)],
+        [recorder.run(), recorder.watch(), Replayer(recorder, slow, spool).run()],
         end=lambda: _end(server, recorder),
     )
     nudger.stop()
     base.keeper.stop()
     appender.close()
+    slow.close()
     spool.close()
     log().info("ingest.stopped")
 

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from base.clock import OffsetClock, steady
 from base.errors import JournalRefused, StoreAway
@@ -21,9 +22,13 @@ from journal.spool import Spool, SpoolFull
 from journal.streams import Kind
 from schemas.items import VERSION, Item, pack
 
-GROUP_ITEMS = 2000  # one append stays near a megabyte, so that its fsync stays short
+GROUP_ITEMS = 2_000  # one append stays near a megabyte, so that its fsync stays short
+GROUP_BYTES = 2 * 1024 * 1024  # of request bodies
+BATCH_BYTES = 512 * 1024
 MOST_WAITING_ITEMS = 50_000  # beyond, memory is at stake: doors refuse
 PROBE_SECONDS = 0.25
+IDLE_SECONDS = 3.0  # longer than any append's budget
+_SAY_EVERY = 1_000  # drops: overload is one fact, not one per visitor
 PROBE_BUDGET_SECONDS = 2.0
 CHECK_SECONDS = 5.0
 
@@ -32,25 +37,35 @@ CHECK_SECONDS = 5.0
 Waiter = tuple[Request, bytes, bytes | None]
 
 
+T = TypeVar("T")
+
+
 class _Group:
     """Items of many requests on their way into one append."""
 
-    __slots__ = ("count", "items", "waiters")
+    __slots__ = ("bytes", "count", "items", "waiters")
 
     def __init__(self) -> None:
         self.items: dict[Kind, list[Item]] = {}
         self.waiters: list[Waiter] = []
         self.count = 0
+        self.bytes = 0
 
     def batches(self, ms: int) -> list[Batch]:
-        return [
-            Batch(kind, uuid7_hex(ms), len(items), pack(items), VERSION)
-            for kind, items in self.items.items()
-        ]
+        return [batch for kind, items in self.items.items() for batch in _batches(kind, items, ms)]
 
     def answer(self, kept: bool) -> None:
         for request, durable, lost in self.waiters:
             request.answer(durable if kept else lost or without_ack(durable))
+
+
+def _batches(kind: Kind, items: list[Item], ms: int) -> list[Batch]:
+    """The items as one batch, or as several of a size that a worker takes in its stride."""
+    body = pack(items)
+    if len(body) <= BATCH_BYTES or len(items) == 1:
+        return [Batch(kind, uuid7_hex(ms), len(items), body, VERSION)]
+    half = len(items) // 2
+    return _batches(kind, items[:half], ms) + _batches(kind, items[half:], ms)
 
 
 class Recorder:
@@ -86,7 +101,7 @@ class Recorder:
 
     def record(self, kind: Kind, item: Item, waiter: Waiter) -> None:
         """Keep one item; the waiter's request is answered when it is durable, or lost."""
-        group = self._room(1)
+        group = self._room(1, 0)
         if group is None:
             self._refuse(1, waiter)
             return
@@ -98,25 +113,29 @@ class Recorder:
 
     def record_all(self, items: dict[Kind, list[Item]], count: int, waiter: Waiter) -> None:
         """Keep all items of one request, in one append."""
-        group = self._room(count)
+        size = len(waiter[0].body)
+        group = self._room(count, size)
         if group is None:
             self._refuse(count, waiter)
             return
         for kind, some in items.items():
             group.items.setdefault(kind, []).extend(some)
+        group.bytes += size
         self._add(group, count, waiter)
 
-    def _room(self, count: int) -> _Group | None:
-        """The group that takes `count` more items; None when memory is at stake."""
+    def _room(self, count: int, size: int) -> _Group | None:
+        """The group that takes `count` more items of `size` bytes; None when memory is at stake."""
         if self._waiting + count > MOST_WAITING_ITEMS:
             return None
         group = self._groups[-1]
-        if group.count and group.count + count > GROUP_ITEMS:
+        if group.count and (group.count + count > GROUP_ITEMS or group.bytes + size > GROUP_BYTES):
             group = _Group()
             self._groups.append(group)
         return group
 
     def _refuse(self, count: int, waiter: Waiter) -> None:
+        if self.dropped["overload"] % _SAY_EVERY == 0:
+            log().error("events.dropped", reason="overload", waiting=self._waiting)
         self.dropped["overload"] += count
         waiter[0].answer(waiter[2] or without_ack(waiter[1]))
 
@@ -167,6 +186,10 @@ class Recorder:
                 log().error("spool.full", reason=str(error))
             self.spool_full = True
             return False
+        except Exception:
+            # One group's clients are told to come back; the door goes on for the others.
+            log().exception("spool.failed")
+            return False
         self.spool_full = False
         return True
 
@@ -175,13 +198,15 @@ class Recorder:
             log().warning("journal.away", reason=str(error))
         self.journal_up, self.trouble = False, str(error)
 
-    async def seal_spool(self) -> None:
-        """Close the open segment, in the spool's own thread, so that it can be replayed."""
-        await asyncio.get_running_loop().run_in_executor(self._disk, self._spool.seal)
+    async def on_disk(self, act: Callable[[], T]) -> T:
+        """Do something with the spool, in the one thread that may."""
+        return await asyncio.get_running_loop().run_in_executor(self._disk, act)
 
     async def idle(self) -> None:
-        """Wait until everything recorded so far has been answered."""
-        while self._waiting:
+        """Wait until everything recorded so far has been answered, a few seconds at most."""
+        for _ in range(round(IDLE_SECONDS / 0.005)):
+            if not self._waiting:
+                return
             await asyncio.sleep(0.005)
 
     # --- the journal's health

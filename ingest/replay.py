@@ -1,72 +1,95 @@
 """What waits in spools goes to the journal, with the ids it was given at the door."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from base.errors import StoreAway
 from base.logs import log
 from ingest.recorder import Recorder
 from journal.appends import Appender, Batch
-from journal.spool import Damage, Spool, drop, orphans, read
+from journal.spool import Damage, Spool, drop, orphans, read, segments
 
 LOOK_SECONDS = 1.0
 ADOPT_EVERY = 5  # looks
+BUDGET_SECONDS = 5.0  # nobody waits for these answers, and a repeat stores them once more
 # One append of a replay is as long as a live one, so that visitors behind it do not notice.
 APPEND_BYTES = 512 * 1024
 
 
-async def replay(recorder: Recorder, appender: Appender, spool: Spool) -> None:
-    """For ever: while the journal is up, empty our own spool and adopt those of dead doors."""
-    look = 0
-    while True:
-        if recorder.journal_up:
+class Replayer:
+    """Empties our own spool and adopts those of dead doors; `run` is its one task.
+
+    `appender` is a connection of its own: what is slow here must not fail a live append.
+    """
+
+    def __init__(self, recorder: Recorder, appender: Appender, spool: Spool) -> None:
+        self._recorder = recorder
+        self._appender = appender
+        self._spool = spool
+        self._through: dict[Path, int] = {}  # batches of a segment that are in the journal
+
+    async def run(self) -> None:
+        """For ever, while the journal is up."""
+        look = 0
+        while True:
+            if self._recorder.journal_up:
+                try:
+                    await self._own()
+                    if look % ADOPT_EVERY == 0:
+                        await self._adopt()
+                except StoreAway:
+                    pass  # it goes on where it was; the same ids make a repeat harmless
+                except OSError as error:
+                    log().error("spool.unreadable", reason=str(error))
+            look += 1
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _own(self) -> None:
+        # The folder is the truth, not a counter: nothing acked may be overlooked.
+        if not segments(self._spool.folder):
+            return
+        await self._recorder.on_disk(self._spool.seal)
+        for segment in self._spool.sealed():
+            damage = await self._send(segment)
+            await self._recorder.on_disk(partial(self._spool.forget, segment, damage))
+
+    async def _adopt(self) -> None:
+        for orphan in orphans(self._spool.root, self._spool.folder.name):
             try:
-                await _own(recorder, appender, spool)
-                if look % ADOPT_EVERY == 0:
-                    await _adopt(recorder, appender, spool)
-            except StoreAway:
-                pass  # it will be tried again; the same ids make a repeat harmless
-            except OSError as error:
-                log().error("spool.unreadable", reason=str(error))
-        look += 1
-        await asyncio.sleep(LOOK_SECONDS)
+                for segment in segments(orphan.folder):
+                    damage = await self._send(segment)
+                    drop(segment, damage)
+            finally:
+                orphan.close()
+
+    async def _send(self, segment: Path) -> Damage:
+        if not self._appender.open:
+            await self._appender.connect(BUDGET_SECONDS)
+        damage = Damage()
+        batches = await asyncio.to_thread(lambda: list(read(segment, damage)))
+        at = self._through.get(segment, 0)
+        while at < len(batches):
+            group = _group(batches, at)
+            await self._appender.append(group)
+            at += len(group)
+            self._through[segment] = at
+        self._through.pop(segment, None)
+        if damage.bytes:
+            # A crash tears the last record, which nobody was told is safe; all else is the disk.
+            log().warning("spool.damaged", segment=segment.name, bytes=damage.bytes)
+        items = sum(batch.count for batch in batches)
+        log().info("spool.replayed", segment=segment.name, items=items)
+        return damage
 
 
-async def _own(recorder: Recorder, appender: Appender, spool: Spool) -> None:
-    if not spool.bytes:
-        return
-    await recorder.seal_spool()
-    for segment in spool.sealed():
-        damage = await _send(segment, appender)
-        spool.forget(segment, damage)
-
-
-async def _adopt(recorder: Recorder, appender: Appender, spool: Spool) -> None:
-    for orphan in orphans(spool.root, spool.folder.name):
-        try:
-            for segment in sorted(orphan.folder.glob("*.seg")):
-                damage = await _send(segment, appender)
-                drop(segment, damage)
-        finally:
-            orphan.close()
-
-
-async def _send(segment: Path, appender: Appender) -> Damage:
-    damage = Damage()
-    batches = await asyncio.to_thread(lambda: list(read(segment, damage)))
+def _group(batches: list[Batch], at: int) -> list[Batch]:
+    """The batches from `at` that one append carries; at least one."""
     group: list[Batch] = []
-    size = items = 0
-    for batch in batches:
-        if group and size + len(batch.body) > APPEND_BYTES:
-            await appender.append(group)
-            group, size = [], 0
-        group.append(batch)
+    size = 0
+    for batch in batches[at:]:
         size += len(batch.body)
-        items += batch.count
-    if group:
-        await appender.append(group)
-    if damage.bytes:
-        # A crash tears the last record, which nobody was told is safe; anything more is the disk.
-        log().warning("spool.damaged", segment=segment.name, bytes=damage.bytes)
-    log().info("spool.replayed", segment=segment.name, items=items)
-    return damage
+        if group and size > APPEND_BYTES:
+            break
+        group.append(batch)
+    return group

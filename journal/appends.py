@@ -23,7 +23,7 @@ class Batch:
 class Appender:
     """One trusted connection to the journal; `append` is its whole use.
 
-    Not for concurrent calls: its caller sends one group at a time.
+    Calls may overlap: replies come in the order of the commands.
     """
 
     def __init__(
@@ -112,6 +112,11 @@ class Appender:
         except Transient:
             self.close()
             raise
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a connection that was trusted and has not failed since."""
+        return self._wire is not None and self._wire.open
 
     def close(self) -> None:
         """Hang up; `connect` may be called again."""

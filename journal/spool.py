@@ -129,7 +129,7 @@ class Spool:
             view = view[count:]
             self._size += count
             self.bytes += count  # what a failed write leaves takes room, too
-        os.fdatasync(self._file)
+        _sync(self._file)
 
     def _open(self) -> None:
         self._path = self.folder / f"{self._next:08d}.seg"
@@ -145,9 +145,10 @@ class Spool:
 
     def seal(self) -> None:
         """Close the open segment; the next append begins a new one."""
-        if self._file is not None:
-            os.close(self._file)
-        self._file, self._path = None, None
+        file, self._file, self._path = self._file, None, None
+        if file is not None:
+            with suppress(OSError):  # what it has to say was said at the fsync
+                os.close(file)
 
     def sealed(self) -> list[Path]:
         """The segments that will not grow any more, oldest first."""
@@ -185,6 +186,14 @@ def drop(segment: Path, damage: Damage) -> int:
     else:
         segment.unlink()
     return size
+
+
+def _sync(file: int) -> None:
+    """Have the bytes on the disk, not in its cache."""
+    if hasattr(fcntl, "F_FULLFSYNC"):  # macOS, where fsync stops at the disk's own cache
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fdatasync(file)
 
 
 def _lock(folder: Path) -> int | None:
