@@ -105,9 +105,9 @@ class Keeper:
             except (StoreAway, psycopg.Error) as error:
                 self._say(str(error) or type(error).__name__)
                 self._stop.wait(POLL_SECONDS)
-            except RuntimeError:
-                return  # the loop has ended
             except Exception:
+                if self._loop.is_closed():
+                    return
                 # A door that no longer learns would be worse than one that tries again.
                 log().exception("keeper.failed")
                 self._stop.wait(POLL_SECONDS)
@@ -136,7 +136,7 @@ class Keeper:
                 self._polled = steady()
             if self.used and steady() - self._touched >= TOUCH_SECONDS:
                 used, self.used, self._touched = self.used, set(), steady()
-                db_keys.touch(tx, [bytes.fromhex(digest) for digest in used])
+                db_keys.touch(tx, [bytes.fromhex(digest) for digest in list(used)])
             for cache, find in self._caches.values():
                 if keys := self._on_loop(partial(cache.wanted, KEYS_A_ROUND)):
                     self._refresh(tx, cache, find, keys)
