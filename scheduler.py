@@ -3,8 +3,6 @@
 Any number of schedulers may run at once: each step is harmless when another has just done it.
 """
 
-import signal
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import NamedTuple
@@ -14,6 +12,7 @@ import redis
 from apscheduler.schedulers.background import BackgroundScheduler
 from dramatiq.errors import BrokerConnectionError
 
+from base import signals
 from base.clock import now
 from base.errors import HopfleetError
 from base.logs import configure, log
@@ -144,9 +143,7 @@ class _Outages:
 def main() -> None:
     """Tick until SIGTERM or SIGINT."""
     configure(settings().log_level, "scheduler")
-    told = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.set())
+    signals.hold()
     outages = _Outages()
     # In UTC: in a zone with summer time APScheduler's loop stands still for an hour each spring.
     clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
@@ -157,6 +154,6 @@ def main() -> None:
         )  # fmt: skip
     clock.start()
     log().info("scheduler.started")
-    told.wait()
+    signals.wait()
     clock.shutdown(wait=False)
     log().info("scheduler.stopped")

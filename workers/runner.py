@@ -1,10 +1,8 @@
 """One worker process: stock dramatiq in this process, ended by a signal in seconds."""
 
-import signal
-import sys
-
 from dramatiq import Worker
 
+from base import signals
 from base.errors import Misused
 from base.logs import configure, log
 from base.settings import settings
@@ -26,6 +24,7 @@ def run(queues: list[str], threads: int | None = None, poll_ms: int | None = Non
         raise Misused(f"No such queue: {', '.join(unknown) or '(none)'}; the queues are {names}.")
     chosen = settings()
     configure(chosen.log_level, "worker-" + "-".join(queues))
+    signals.hold()
     # Imported here: only now is it known that this process needs a broker.
     from workers.fleet import broker
 
@@ -35,20 +34,9 @@ def run(queues: list[str], threads: int | None = None, poll_ms: int | None = Non
         worker_threads=threads or chosen.worker_threads,
         worker_timeout=poll_ms or chosen.worker_poll_ms,
     )
-    _on_signals()
     worker.start()
     log().info("worker.started", queues=queues)
-    while not stopping.wait(3600):
-        pass
+    signals.wait()
+    stopping.tell()
     worker.stop(timeout=STOP_MS)
     log().info("worker.stopped")
-
-
-def _on_signals() -> None:
-    def told(number: int, _: object) -> None:
-        if stopping.stopping():
-            sys.exit(128 + number)
-        stopping.tell()
-
-    signal.signal(signal.SIGTERM, told)
-    signal.signal(signal.SIGINT, told)
