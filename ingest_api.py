@@ -42,7 +42,9 @@ class Doors:
         self.keeper = base.keeper
         self.shaper = Shaper(base.settings, base.clock)
         self.counts: Counter[str] = Counter()
-        self._desk = Desk(base.keys, base.links, self.shaper, base.recorder, self.counts)
+        self._desk = Desk(
+            base.keys, base.links, self.shaper, base.recorder, self.counts, base.keeper
+        )
         self._fallback = compile_link(base.settings.fallback_url or "")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -136,7 +138,8 @@ class Doors:
         if told is not None:
             _add(item, told)
         self.counts[event] += 1
-        self.recorder.record(kind_of(event), item, (request, answers.gif(item["id"]), None))
+        durable = answers.gif(item.get("click") or item["id"])
+        self.recorder.record(kind_of(event), item, (request, durable, None))
         return None
 
     # --- /e
@@ -161,7 +164,8 @@ class Doors:
             item = self.shaper.visit(request, link, told.event, {})
             _add(item, told)
             self.counts[told.event] += 1
-            ack = b"X-Click-Id: " + item["id"].encode() + b"\r\n"
+            click_id = item.get("click") or item["id"]  # as the row's metadata has it
+            ack = b"X-Click-Id: " + click_id.encode() + b"\r\n"
             lost = answers.error(503, "Not recorded: send it again.", headers)
             durable = http.response(204, ack + headers)
             self.recorder.record(kind_of(told.event), item, (request, durable, lost))
