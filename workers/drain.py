@@ -11,7 +11,7 @@ from functools import cache
 import psycopg
 
 from base.clock import steady
-from base.errors import StoreAway
+from base.errors import Transient
 from base.logs import log
 from db import sessions
 from db.connection import Tx, transaction
@@ -145,5 +145,5 @@ def drained(kind: Kind) -> None:
     """An actor's whole body: drain, and say an outage as one warning instead of a traceback."""
     try:
         drain(kind)
-    except (StoreAway, psycopg.OperationalError) as error:
+    except (Transient, psycopg.OperationalError) as error:
         log().warning("drain.postponed", kind=kind, reason=type(error).__name__, text=str(error))
