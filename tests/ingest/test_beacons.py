@@ -55,7 +55,7 @@ def test_a_sale_on_a_page_names_its_click(door: Door, link: dict[str, Any]) -> N
     answer = door.post(path(link), orjson.dumps(told))
 
     (item,) = putting.items(Kind.CONVERSIONS)
-    assert answer.headers["x-click-id"] == item["id"]
+    assert answer.headers["x-click-id"] == click
     assert (item["click"], item["amount"], item["meta"]["order_id"]) == (click, "5.00", "7")
     assert item["meta"]["trust"] == "pixel"
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from base.ids import uuid7_hex
 from journal.streams import Kind
 from schemas.items import Item
 from tests import make
@@ -107,3 +108,12 @@ def test_a_status_decides_what_is_kept(
     assert is_picture(door.get(path(link)))
     items: list[Item] = putting.items()
     assert [item["meta"]["campaign_status"] for item in items] == [status] * kept
+
+
+def test_a_pixel_that_carries_a_click_is_told_that_one(door: Door, link: dict[str, Any]) -> None:
+    click = uuid7_hex(1_795_365_000_000)
+
+    answer = door.get(path(link, f"?event=conversion&click_id={click}"))
+
+    (item,) = putting.items(Kind.CONVERSIONS)
+    assert (answer.headers["x-click-id"], item["click"]) == (click, click)
