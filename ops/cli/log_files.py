@@ -71,6 +71,13 @@ class LogFile:
         self._raw.close()
 
 
+def _private(path: Path) -> int:
+    """Open anew for its owner alone, also when it was there before: the lines hold addresses."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 class Rejected:
     """The bad lines of one import, each below its reason; the file appears with the first.
 
@@ -86,7 +93,7 @@ class Rejected:
         """Keep a bad line."""
         try:
             if self._file is None:
-                self._file = self.path.open("wb")
+                self._file = os.fdopen(_private(self.path), "wb")
             self._file.write(f"# line {number}: {reason}\n".encode() + line + b"\n")
         except OSError as error:
             raise HopfleetError(

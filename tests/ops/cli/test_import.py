@@ -112,6 +112,7 @@ def test_bad_lines_are_kept_with_their_reason_and_can_be_corrected(
 
     kept = Path(f"{log}.rejected")
     assert (said["stored"], said["rejected"], said["rejected_file"]) == (1, 3, str(kept))
+    assert kept.stat().st_mode & 0o777 == 0o600  # the lines hold whole addresses
     text = kept.read_text()
     assert text.startswith("# line 1: The line is not in the common or combined log format.\n")
     assert "# line 3: There is no campaign with the tracking id 'unknown'.\n" in text
