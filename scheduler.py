@@ -120,13 +120,7 @@ class _Outages:
     def run(self, chore: Chore) -> None:
         try:
             chore.step()
-        except (
-            HopfleetError,
-            psycopg.Error,
-            redis.RedisError,
-            BrokerConnectionError,
-            OSError,
-        ) as e:
+        except _OUTAGES as e:
             if chore.name not in self._away:
                 log().warning(
                     "chore.postponed", chore=chore.name, reason=str(e) or type(e).__name__

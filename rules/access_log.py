@@ -119,9 +119,3 @@ def _unescaped(text: str) -> str:
         end = escape.end()
     parts.append(text[end:].encode("utf-8", "replace"))
     return b"".join(parts).decode("utf-8", "replace")
-
-
-def _byte_or_text(code: str) -> bytes:
-    if len(code) == 3:
-        return bytes.fromhex(code[1:])
-    return _SIMPLE.get(code, code).encode("utf-8", "replace")

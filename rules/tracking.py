@@ -13,18 +13,17 @@ class Decision:
 
     `target` is where a redirect goes: `link` is the campaign's affiliate link; `fallback` is the
     first there is of the campaign's own fallback (only when `record`), the account's, the
-    installation's, else 404; `none` is 503, since nothing is known yet. `campaign_status` goes
-    into the event's metadata. `reason` says why nothing is recorded, or why not the link.
+    installation's, else 404. `campaign_status` goes into the event's metadata. `reason` says why
+    nothing is recorded, or why not the link.
     """
 
     record: bool
-    target: Literal["link", "fallback", "none"]
+    target: Literal["link", "fallback"]
     campaign_status: str | None = None
     reason: str | None = None
 
 
 UNKNOWN = Decision(False, "fallback", None, "unknown")
-UNREADABLE = Decision(False, "none", None, "store_away")
 DRAFT = Decision(False, "fallback", None, "draft")
 DELETED = Decision(False, "fallback", None, "deleted")
 CANCELED = Decision(False, "fallback", None, "account_canceled")
@@ -38,18 +37,16 @@ def decide(
     has_link: bool,
     has_fallback: bool,
     grace_over: bool = False,
-    store_away: bool = False,
 ) -> Decision:
     """The decision for a campaign's status (None: no such link) and its owner's.
 
     `has_link`: the affiliate link is an acceptable destination. `has_fallback`:
     `settings.fallback_url` is one. `grace_over`: the account was canceled 30 days ago or earlier.
-    `store_away`: the link is unknown only because PostgreSQL could not be asked. Suspended and
-    trial accounts keep their links: visitors are not their debtors. A status we do not know
-    (other applications write the table) is stored like `paused`, never lost.
+    Suspended and trial accounts keep their links: visitors are not their debtors. A status we do
+    not know (other applications write the table) is stored like `paused`, never lost.
     """
     if campaign_status is None:
-        return UNREADABLE if store_away else UNKNOWN
+        return UNKNOWN
     if user_status == "canceled" and grace_over:
         return CANCELED
     if campaign_status == "draft":

@@ -31,12 +31,6 @@ def test_what_is_not_public_goes_to_the_fallback_unrecorded(
     assert decision == Decision(False, "fallback", None, reason)
 
 
-def test_a_link_unknown_only_because_the_store_is_away_goes_nowhere_yet() -> None:
-    decision = decide(None, "active", has_link=False, has_fallback=False, store_away=True)
-
-    assert decision == Decision(False, "none", None, "store_away")
-
-
 def test_an_active_campaign_without_a_usable_link_is_stored_and_falls_back() -> None:
     decision = decide("active", "active", has_link=False, has_fallback=False)
 
