@@ -40,6 +40,9 @@ def release() -> None:
 
 
 def _try(tx: Tx, row: dict[str, Any]) -> None:
+    if row["kind"] not in list(Kind):
+        _end(tx, row, work.retry, MOST_DELAY_SECONDS, "a kind of another release")
+        return
     outcome = Outcome(Kind(row["kind"]))
     try:
         found = _found(row)
