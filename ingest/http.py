@@ -19,8 +19,11 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 MAX_HEAD_BYTES = 16 * 1024
 MAX_TARGET_BYTES = 8 * 1024
 MAX_HEADERS = 100
-MAX_BODY_BYTES = 512 * 1024
-MAX_PIPELINED = 16  # then the socket is not read until one is answered
+MAX_BODY_BYTES = 512 * 1024  # of what servers post
+MAX_PAGE_BODY_BYTES = 128 * 1024  # elsewhere; above the doors' own limits, whose words are better
+MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # bodies of all connections together, not yet answered
+LARGE_BODIES = b"/v1/events"
+MAX_PIPELINED = 16  # or one with a body: then the socket is not read until one is answered
 REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping clients
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 WRITE_SECONDS = 15  # a client that does not read its answer
@@ -66,6 +69,12 @@ def _has_body(headers: dict[bytes, bytes]) -> bool:
     return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
+def _most_bytes(target: bytes) -> int:
+    """How large a body of a request may be; known before any key is looked at."""
+    is_large = target.partition(b"?")[0].endswith(LARGE_BODIES)
+    return MAX_BODY_BYTES if is_large else MAX_PAGE_BODY_BYTES
+
+
 class Request:
     """One complete request; `answer` may be called once, now or later, from the loop's thread."""
 
@@ -103,6 +112,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_body",
         "_body_bytes",
+        "_buffered",
         "_busy",
         "_closing",
         "_field_bytes",
@@ -140,6 +150,7 @@ class Connection(asyncio.Protocol):
         self._refusal = b""  # said once all that is owed before it has been answered
         self._half_closed = False
         self._large = False
+        self._buffered = 0  # bytes of bodies: of this request and of those not yet answered
         self._paused_reading = False
         self._begin()
 
@@ -168,6 +179,7 @@ class Connection(asyncio.Protocol):
         self._closing = True
         self._waiting.clear()
         self.server.connections.discard(self)
+        self._let_go(self._buffered)
 
     def data_received(self, data: bytes) -> None:
         rest: bytes | memoryview = data
@@ -246,20 +258,37 @@ class Connection(asyncio.Protocol):
         headers = self._headers
         if not self._few_headers():
             return
-        if b"content-length" in headers and int(headers[b"content-length"]) > MAX_BODY_BYTES:
-            self._refuse(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-        elif b"upgrade" in headers and _has_body(headers):
+        if b"content-length" in headers and self._is_too_large(int(headers[b"content-length"])):
+            return
+        if b"upgrade" in headers and _has_body(headers):
             # httptools leaves the body of such a request to the new protocol.
             self._refuse(400, "Send a request that has a body without Upgrade.")
         elif b"expect" in headers and not self._busy:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, part: bytes) -> None:
+        if self._refused:
+            return
         self._body_bytes += len(part)
-        if self._body_bytes > MAX_BODY_BYTES:
-            self._refuse(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-        else:
-            self._body.append(part)
+        if self._is_too_large(self._body_bytes):
+            return
+        if self.server.buffered + len(part) > MAX_BUFFERED_BYTES:
+            self._refuse(503, "Too much is being sent at once: try again shortly.")
+            return
+        self.server.buffered += len(part)
+        self._buffered += len(part)
+        self._body.append(part)
+
+    def _is_too_large(self, size: int) -> bool:
+        most = _most_bytes(self._target)
+        if size > most:
+            self._refuse(413, f"The body is larger than {most} bytes.")
+        return size > most
+
+    def _let_go(self, size: int) -> None:
+        """Bodies of so many bytes are answered, or nobody waits for an answer any more."""
+        self._buffered -= size
+        self.server.buffered -= size
 
     def on_message_complete(self) -> None:
         if self._refused:
@@ -278,7 +307,8 @@ class Connection(asyncio.Protocol):
         self.in_request = False
         if self._busy:
             self._waiting.append(request)
-            if len(self._waiting) >= MAX_PIPELINED and not self._paused_reading:
+            full = request.body or len(self._waiting) >= MAX_PIPELINED
+            if full and not self._paused_reading:
                 self._paused_reading = True
                 self._transport.pause_reading()
         else:
@@ -310,6 +340,8 @@ class Connection(asyncio.Protocol):
             return
         self._busy = False
         self.beat = self.server.beat
+        if request.body:
+            self._let_go(len(request.body))
         if self._waiting:
             self.server.loop.call_soon(self._next)
         elif self._refusal:
@@ -372,6 +404,7 @@ class Server:
         self.max_connections = max_connections
         self.on_bug = on_bug
         self.connections: set[Connection] = set()
+        self.buffered = 0  # bytes of bodies that came in and are not answered yet
         self.beat = 0  # seconds since start; a coarse clock that costs a request nothing
         self.stopping = False
         self.loop = asyncio.get_running_loop()

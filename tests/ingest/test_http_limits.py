@@ -1,6 +1,7 @@
 """The HTTP server before strangers: sizes, deadlines, garbage, and too many of them."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from ingest import http
 from ingest.http import MAX_BODY_BYTES
 from tests.ingest.serving import GET, Held, pass_seconds, run, serving, understood, until
-from tests.ingest.talking import ask, talk
+from tests.ingest.talking import Talk, ask, talk
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_what_cannot_be_a_request_is_told_so_and_hung_up_on(status: int, data: b
 
 def test_bodies_and_heads_of_exactly_the_limit_pass() -> None:
     body = b"x" * MAX_BODY_BYTES
-    target = b"/" + b"x" * (http.MAX_TARGET_BYTES - 1)
+    target = b"/v1/events?".ljust(http.MAX_TARGET_BYTES, b"x")
     head = b"POST " + target + b" HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % MAX_BODY_BYTES
 
     async def test() -> None:
@@ -60,6 +61,68 @@ def test_bodies_and_heads_of_exactly_the_limit_pass() -> None:
 
         assert len(seen["body"]) == MAX_BODY_BYTES
         assert len(seen["target"]) == http.MAX_TARGET_BYTES
+
+    run(test())
+
+
+@pytest.mark.parametrize("length", [b"Content-Length: %d", b"Transfer-Encoding: chunked"])
+def test_only_servers_may_post_large_bodies(length: bytes) -> None:
+    size = http.MAX_PAGE_BODY_BYTES + 1
+    head = b"POST /e/x HTTP/1.1\r\n" + length.replace(b"%d", b"%d" % size) + b"\r\n\r\n"
+    body = b"x" * size
+    if b"chunked" in length:
+        body = b"%x\r\n%s" % (size, body)
+
+    async def test() -> None:
+        async with serving() as server:
+            assert (await ask(server.port, head + body)).status == 413
+
+    run(test())
+
+
+def test_bodies_of_all_connections_have_a_sum_and_leave_it_again() -> None:
+    held = Held()
+    large = b"POST /v1/events HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % MAX_BODY_BYTES
+
+    async def test() -> None:
+        async with serving(held, most=200) as server, AsyncExitStack() as stack:
+
+            async def send(data: bytes) -> Talk:
+                connection = await stack.enter_async_context(talk(server.port))
+                connection.send(data)
+                return connection
+
+            room = http.MAX_BUFFERED_BYTES // MAX_BODY_BYTES
+            half_sent = [await send(large + b"x" * (MAX_BODY_BYTES - 1)) for _ in range(room - 1)]
+            whole = await send(large + b"x" * MAX_BODY_BYTES)
+            await until(lambda: server.buffered == http.MAX_BUFFERED_BYTES - room + 1)
+            refused = await send(large + b"x" * 1_000)
+
+            assert (await refused.answer()).status == 503
+            await held.answer(b"kept")
+            assert (await whole.answer()).body == b"kept"
+            for one in half_sent:
+                one.writer.close()
+            await until(lambda: server.buffered == 0)
+
+    run(test())
+
+
+def test_no_more_is_read_behind_a_body_that_waits() -> None:
+    held = Held()
+    post = b"POST /v1/events HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % MAX_BODY_BYTES
+    post += b"x" * MAX_BODY_BYTES
+
+    async def test() -> None:
+        async with serving(held) as server, talk(server.port) as connection:
+            connection.send(post * 10)
+            await until(lambda: any(one._paused_reading for one in server.connections))
+            assert server.buffered < 3 * MAX_BODY_BYTES
+            for _ in range(10):
+                await held.answer()
+                assert (await connection.answer()).status == 200
+
+            assert server.buffered == 0
 
     run(test())
 
