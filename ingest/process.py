@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from base import descriptors
 from base.clock import OffsetClock
 from base.errors import Misused
 from base.logs import log
@@ -108,7 +109,7 @@ async def _open(chosen: Settings, host: str, port: int, handler: http.Handler) -
             handler,
             host,
             port,
-            max_connections=chosen.max_connections,
+            max_connections=descriptors.connections(chosen.max_connections),
             on_bug=lambda: log().exception("door.failed"),
         )
     except OSError as error:
