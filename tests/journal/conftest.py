@@ -18,8 +18,10 @@ from redis.retry import Retry
 from base.clock import sleep, steady
 from base.settings import settings
 from journal import claims
+from journal.spool import Spool
 from ops.local import machine
 from tests.journal import putting
+from tests.journal.spooling import GIB
 
 DURABLE = ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction")
 # In two words: what reads ends with the answer that this server sends.
@@ -140,3 +142,11 @@ async def strange_redis(behave: Behaviour) -> AsyncIterator[str]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Spool]:
+    """A spool in use."""
+    made = Spool(tmp_path, "own", GIB)
+    yield made
+    made.close()

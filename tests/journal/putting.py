@@ -7,6 +7,7 @@ from base.clock import OffsetClock, wall_ms
 from base.ids import uuid7_hex
 from journal import claims
 from journal.appends import Appender, Batch
+from journal.claims import Consumer
 from journal.streams import PROBE_KEY, Kind, items_key, stream
 from schemas.items import Item, unpack
 
@@ -31,6 +32,11 @@ def put(url: str, *batches: Batch) -> None:
             appender.close()
 
     asyncio.run(go())
+
+
+def consumer(kind: Kind = Kind.CLICKS) -> Consumer:
+    """A consumer that nobody has heard of before."""
+    return Consumer(kind, claims.consumer_name())
 
 
 def empty() -> None:

@@ -1,22 +1,15 @@
 """Claims: who holds a batch, who takes it over, and that it is counted once."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from base.clock import wall_ms
-from base.errors import StoreAway
 from base.ids import time_of
 from journal import claims
 from journal.claims import STALE_MS, Consumer
 from journal.streams import FORGET_CONSUMER, GROUP, Kind, items_key, stream
-from ops.local.servers import Server, start_journal
-from tests.journal.conftest import PointAt
-from tests.journal.putting import batch, put
+from tests.journal.putting import batch, consumer, put
 
 MOST = 1_000  # items
 
@@ -26,10 +19,6 @@ CLICKS = Kind.CLICKS
 @pytest.fixture(autouse=True)
 def _clean(journal: str) -> None:
     claims.make_group(CLICKS)
-
-
-def consumer(kind: Kind = CLICKS) -> Consumer:
-    return Consumer(kind, claims.consumer_name())
 
 
 def age(holder: Consumer, entries: list[bytes], ms: int = STALE_MS + 1) -> None:
@@ -315,52 +304,3 @@ def test_a_group_is_made_anew_on_a_server_that_was_emptied(journal: str) -> None
 
     assert len(found) == 1
     assert mine.stale() == {}
-
-
-@pytest.fixture
-def own_journal(point_journal_at: PointAt) -> Iterator[Server]:
-    """A journal that this test may end."""
-    folder = Path(tempfile.mkdtemp(prefix="hopfleet-journal-"))
-    server = start_journal(folder)
-    point_journal_at(server.url)
-    yield server
-    server.stop()
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def test_a_journal_that_is_gone_is_a_store_that_is_away(own_journal: Server) -> None:
-    mine = consumer()
-    claims.make_group(CLICKS)
-    put(own_journal.url, batch())
-    claimed = mine.claim(10)
-    own_journal.kill()
-
-    for act in (
-        lambda: mine.claim(10),
-        lambda: mine.acknowledge(claimed),
-        mine.stale,
-        lambda: mine.take_over([b"1-1"], MOST),
-        lambda: claims.depth(CLICKS),
-        lambda: claims.waiting(CLICKS),
-        lambda: claims.oldest_batch_at(CLICKS),
-        lambda: claims.forget_idle_consumers(CLICKS),
-    ):
-        with pytest.raises(StoreAway):
-            act()
-
-
-def test_claims_survive_a_journal_that_was_killed(own_journal: Server) -> None:
-    mine = consumer()
-    claims.make_group(CLICKS)
-    put(own_journal.url, batch(count=3))
-    claimed = mine.claim(10)
-    own_journal.kill()
-    back = start_journal(own_journal.folder)
-
-    mine.failed()
-    again = mine.claim(10)
-    mine.acknowledge(again)
-
-    assert again == claimed
-    assert claims.depth(CLICKS).items == 0
-    back.stop()
