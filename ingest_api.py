@@ -4,25 +4,24 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
-from urllib.parse import unquote
 
 import uvloop
 
 from base.errors import Refused, StoreAway
 from base.logs import configure, log
 from base.settings import settings
-from ingest import answers, http, openapi, process
+from ingest import answers, openapi, process
 from ingest.http import Request
 from ingest.links import Link
 from ingest.posted import Desk
 from ingest.process import Standing
-from ingest.shape import Shaper, kind_of
+from ingest.responses import response
+from ingest.shape import Shaper, add_told, kind_of
+from ingest.targets import origin_form, segment
 from journal.streams import Kind
 from rules.destination import compile_link
 from rules.query import parse
 from schemas import beacon
-from schemas.beacon import BeaconIn
-from schemas.items import Item
 
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
 BEACON_BYTES = 64 * 1024
@@ -52,12 +51,12 @@ class Doors:
         """Find the door; None when it answers later."""
         target = request.target
         if not target.startswith(b"/"):
-            target = _origin_form(target)
+            target = origin_form(target)
         path, _, query = target.partition(b"?")
         name, _, rest = path[1:].partition(b"/")
         door = _DOORS.get((name, request.method))
         if door is not None and rest:
-            return door(self, request, _segment(rest), query)
+            return door(self, request, segment(rest), query)
         if (page := _PAGES.get((path, request.method))) is not None:
             return page(self, request, "", query)
         allowed = [m for n, m in _DOORS if n == name and rest] + [m for p, m in _PAGES if p == path]
@@ -136,7 +135,7 @@ class Doors:
         event = told.event if told else "view"
         item = self.shaper.visit(request, link, event, asked)
         if told is not None:
-            _add(item, told)
+            add_told(item, told)
         self.counts[event] += 1
         durable = answers.gif(item.get("click") or item["id"])
         self.recorder.record(kind_of(event), item, (request, durable, None))
@@ -162,12 +161,12 @@ class Doors:
                 self.counts["beacon_unknown"] += 1
                 return answers.error(404, "There is no such tracking id.", headers)
             item = self.shaper.visit(request, link, told.event, {})
-            _add(item, told)
+            add_told(item, told)
             self.counts[told.event] += 1
             click_id = item.get("click") or item["id"]  # as the row's metadata has it
             ack = b"X-Click-Id: " + click_id.encode() + b"\r\n"
             lost = answers.error(503, "Not recorded: send it again.", headers)
-            durable = http.response(204, ack + headers)
+            durable = response(204, ack + headers)
             self.recorder.record(kind_of(told.event), item, (request, durable, lost))
             return None
 
@@ -279,38 +278,6 @@ _PAGES: dict[tuple[bytes, bytes], Door] = {
 def _may_exist(tracking_id: str) -> bool:
     """Whether PostgreSQL can hold such an id at all; it refuses to be asked about NUL."""
     return 0 < len(tracking_id) <= MOST_ID_CHARACTERS and "\0" not in tracking_id
-
-
-def _segment(rest: bytes) -> str:
-    """The rest of the path as text; percent-encoding is the exception."""
-    text = rest.decode("utf-8", "replace")
-    return unquote(text) if "%" in text else text
-
-
-def _origin_form(target: bytes) -> bytes:
-    """`/path?query` of an absolute-form target, as proxies send it; whose host it names is all one.
-
-    Anything else stays as it is: no door has such a name.
-    """
-    _, absolute, rest = target.partition(b"://")
-    return b"/" + rest.partition(b"/")[2] if absolute else target
-
-
-def _add(item: Item, told: BeaconIn) -> None:
-    """What a page says beyond its being there; its word on money is never trusted."""
-    meta = item["meta"]
-    meta.update(told.meta)
-    if told.source:
-        item["source"] = told.source
-    if told.click:
-        item["click"] = told.click
-    if told.event == "conversion":
-        meta["trust"] = "pixel"
-    if told.amount is not None:
-        item["amount"] = told.amount
-        item["currency"] = told.currency or "USD"
-        if item["currency"] != "USD":
-            meta["amount"] = told.amount
 
 
 def main(host: str | None = None, port: int | None = None) -> None:

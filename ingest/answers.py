@@ -4,7 +4,8 @@ from typing import Any
 
 import orjson
 
-from ingest.http import Request, response, text
+from ingest.http import Request
+from ingest.responses import response, text
 
 _GIF = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"

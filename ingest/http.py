@@ -10,11 +10,11 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable
-from email.utils import formatdate
-from http import HTTPStatus
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
+
+from ingest.responses import Date, text
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_TARGET_BYTES = 8 * 1024
@@ -27,42 +27,6 @@ MAX_PIPELINED = 16  # or one with a body: then the socket is not read until one 
 REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping clients
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 WRITE_SECONDS = 15  # a client that does not read its answer
-
-_STATUS_LINES = {
-    int(status): f"HTTP/1.1 {int(status)} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
-_DEFAULT_LINE = b"HTTP/1.1 500 Internal Server Error\r\n"
-
-
-class _Date:
-    """The Date header of this second; one for the process, renewed by each server's tick."""
-
-    line = b""
-
-    @classmethod
-    def renew(cls) -> None:
-        cls.line = f"Date: {formatdate(usegmt=True)}\r\n".encode()
-
-
-_Date.renew()
-
-
-def response(status: int, headers: bytes = b"", body: bytes = b"") -> bytes:
-    """A whole answer; `headers` are complete lines, each closed by CRLF."""
-    return b"%b%b%bContent-Length: %d\r\n\r\n%b" % (
-        _STATUS_LINES.get(status, _DEFAULT_LINE),
-        _Date.line,
-        headers,
-        len(body),
-        body,
-    )
-
-
-def text(status: int, sentence: str, headers: bytes = b"") -> bytes:
-    """A short plain-text answer for a person or a developer."""
-    return response(
-        status, headers + b"Content-Type: text/plain; charset=utf-8\r\n", sentence.encode() + b"\n"
-    )
 
 
 def _has_body(headers: dict[bytes, bytes]) -> bool:
@@ -421,7 +385,7 @@ class Server:
         self._tick()
 
     def _tick(self) -> None:
-        _Date.renew()
+        Date.renew()
         self.beat += 1
         for connection in list(self.connections):
             connection.close_if_due(self.beat)

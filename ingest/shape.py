@@ -1,6 +1,5 @@
 """From a request to an item: who it was, where from, and the id it gets."""
 
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +12,8 @@ from journal.streams import Kind
 from rules import addresses, bots
 from rules.source import click_metadata, source
 from rules.text import clean
-from rules.times import accepted
+from rules.times import accepted, iso_ms
+from schemas.beacon import BeaconIn
 from schemas.events import EventIn
 from schemas.items import Item
 
@@ -34,17 +34,6 @@ def _referrer(header: bytes) -> str | None:
     return addresses.referrer(clean(header.decode("utf-8", "replace"), MOST_AGENT_CHARACTERS))
 
 
-@lru_cache(4096)
-def _second(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-
-
-def iso(ms: int) -> str:
-    """Milliseconds since 1970 as ISO 8601 in UTC, with `Z`."""
-    seconds, rest = divmod(ms, 1000)
-    return f"{_second(seconds)}.{rest:03d}Z"
-
-
 def kind_of(event_type: str) -> Kind:
     """Which stream an event goes to: money has a queue of its own."""
     return Kind.CLICKS if event_type in ("click", "view") else Kind.CONVERSIONS
@@ -56,7 +45,7 @@ class Shaper:
     def __init__(self, chosen: Settings, clock: OffsetClock) -> None:
         self._clock = clock
         self._secret = chosen.secret
-        self._ms, self._iso = 0, iso(0)
+        self._ms, self._iso = 0, iso_ms(0)
         self._trusted = chosen.trusted_proxies
         self._country_header = (chosen.country_header or "").lower().encode()
 
@@ -64,7 +53,7 @@ class Shaper:
         """A click, a view or a pixel's conversion: an event that a visitor's browser causes."""
         ms = self._clock.ms()
         if ms != self._ms:  # under load many visits share a millisecond
-            self._ms, self._iso = ms, iso(ms)
+            self._ms, self._iso = ms, iso_ms(ms)
         meta: dict[str, Any] = click_metadata(query)
         meta["received_at"] = self._iso
         headers = request.headers
@@ -127,13 +116,13 @@ class Shaper:
         arrival = self._clock.ms()
         ms, occurred = accepted(event.occurred_at, arrival)
         meta = event.meta()
-        meta["received_at"] = iso(arrival)
+        meta["received_at"] = iso_ms(arrival)
         if occurred is not None:
             meta["occurred_at"] = occurred
         if address := meta.pop("ip", None):
             meta["ip"] = addresses.truncate(address)
             meta["visitor"] = addresses.visitor(
-                self._secret, _second(ms // 1000)[:10], user_id, address, meta.get("ua") or ""
+                self._secret, iso_ms(ms)[:10], user_id, address, meta.get("ua") or ""
             )
         if (said := meta.pop("referrer", None)) and (page := addresses.referrer(said)):
             meta["referrer"] = page
@@ -154,3 +143,20 @@ class Shaper:
             if item["currency"] != "USD":
                 meta["amount"] = event.amount
         return item
+
+
+def add_told(item: Item, told: BeaconIn) -> None:
+    """What a page says beyond its being there; its word on money is never trusted."""
+    meta = item["meta"]
+    meta.update(told.meta)
+    if told.source:
+        item["source"] = told.source
+    if told.click:
+        item["click"] = told.click
+    if told.event == "conversion":
+        meta["trust"] = "pixel"
+    if told.amount is not None:
+        item["amount"] = told.amount
+        item["currency"] = told.currency or "USD"
+        if item["currency"] != "USD":
+            meta["amount"] = told.amount

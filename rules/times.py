@@ -1,6 +1,7 @@
 """Which of two times an event counts at: the sender's, or the moment it arrived."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 OLDEST_MS = 90 * 24 * 3600 * 1000  # partitions exist this far back; older is an import's work
 AHEAD_MS = 5 * 60 * 1000  # clocks that run a little fast
@@ -33,3 +34,14 @@ def to_ms(moment: datetime) -> int:
 def iso(moment: datetime) -> str:
     """An aware time as ISO 8601 in UTC with `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def iso_ms(ms: int) -> str:
+    """Milliseconds since 1970 as ISO 8601 in UTC with `Z`, always with three decimals."""
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03d}Z"
+
+
+@lru_cache(4096)
+def _second(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -32,7 +32,7 @@ ALSO_IMPORTS = {
 # Time, environment, output and SQL belong to one room each; these files are let off.
 READS_TIME = {
     "base/clock.py": "the one room for it",
-    "ingest/http.py": "the Date header is text of this very second, made by the library",
+    "ingest/responses.py": "the Date header is text of this very second, made by the library",
 }
 READS_ENVIRONMENT = {
     "ops/local/fleet.py": "children inherit what the person has set, PATH and the like included",

@@ -7,6 +7,7 @@ import sys
 import uvloop
 
 from ingest import http
+from ingest.responses import response
 
 # As long as a real answer, so that the network's share is the same.
 _HEADERS = (
@@ -18,7 +19,7 @@ _HEADERS = (
 
 
 def _redirect(_: http.Request) -> bytes:
-    return http.response(302, _HEADERS)
+    return response(302, _HEADERS)
 
 
 async def _run(port: int) -> None:

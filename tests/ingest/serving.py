@@ -9,6 +9,7 @@ import orjson
 
 from ingest import http
 from ingest.http import Request
+from ingest.responses import response
 from tests.ingest.talking import ask
 
 GET = b"GET /one HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -25,7 +26,7 @@ def echo(request: Request) -> bytes:
         },
         "body": request.body.decode("latin-1"),
     }
-    return http.response(200, b"", orjson.dumps(seen))
+    return response(200, b"", orjson.dumps(seen))
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -56,7 +57,7 @@ class Held:
         """Answer the next request that waits."""
         async with asyncio.timeout(10):
             request = await self.requests.get()
-        request.answer(http.response(200, b"", body))
+        request.answer(response(200, b"", body))
         return request
 
 

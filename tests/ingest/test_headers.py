@@ -4,9 +4,9 @@ import tracemalloc
 
 from base.clock import OffsetClock
 from base.settings import Settings
-from ingest import http
 from ingest.http import Request
 from ingest.links import compiler
+from ingest.responses import response
 from ingest.shape import Shaper
 from tests.ingest.serving import run, serving
 from tests.ingest.talking import talk
@@ -25,7 +25,7 @@ def test_ever_new_headers_of_the_largest_size_fill_no_memory() -> None:
 
     def visited(request: Request) -> bytes:
         shaper.visit(request, link, "click", {})
-        return http.response(204)
+        return response(204)
 
     async def test() -> None:
         async with serving(visited) as server, talk(server.port) as connection:

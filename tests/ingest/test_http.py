@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingest import http
 from ingest.http import Request
+from ingest.responses import response, text
 from tests.ingest.serving import GET, Held, run, serving, understood, until
 from tests.ingest.talking import ask, talk
 
@@ -85,7 +86,7 @@ def test_requests_of_one_client_do_not_wait_for_anothers() -> None:
             quick.send(GET)
             await held.answer(b"quick")
             assert (await quick.answer()).body == b"quick"
-            first.answer(http.response(200, b"", b"slow"))
+            first.answer(response(200, b"", b"slow"))
 
             assert (await slow.answer()).body == b"slow"
 
@@ -94,7 +95,7 @@ def test_requests_of_one_client_do_not_wait_for_anothers() -> None:
 
 def test_head_has_the_headers_of_get_and_no_body() -> None:
     async def test() -> None:
-        missing = http.text(404, "There is nothing.")
+        missing = text(404, "There is nothing.")
         async with serving(lambda _: missing) as server, talk(server.port) as connection:
             connection.send(b"HEAD / HTTP/1.1\r\n\r\n" + GET)
             head = await connection.answer(to_head=True)
@@ -214,7 +215,7 @@ def test_a_bug_in_a_door_is_one_500_and_said_once() -> None:
     def broken(request: Request) -> bytes:
         if request.target == b"/one":
             raise KeyError("secret")
-        return http.response(204)
+        return response(204)
 
     async def test() -> None:
         saying = serving(broken, on_bug=lambda: bugs.append(None))
@@ -238,7 +239,7 @@ def test_an_answer_to_a_client_that_has_gone_goes_nowhere() -> None:
                 request = await held.requests.get()
                 connection.writer.transport.abort()
 
-            request.answer(http.response(204))
+            request.answer(response(204))
             await until(lambda: not server.connections)
             assert (await _ask_held(server, held)).status == 200
 
@@ -272,7 +273,7 @@ def test_a_stop_answers_what_is_owed_and_accepts_nothing_more() -> None:
             assert await idle.is_closed()
             with pytest.raises(ConnectionError):
                 await ask(server.port, GET)
-            request.answer(http.response(204))
+            request.answer(response(204))
             answer = await owed.answer()
 
             assert (answer.status, answer.headers["connection"]) == (204, "close")

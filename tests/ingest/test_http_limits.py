@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ingest import http
 from ingest.http import MAX_BODY_BYTES
+from ingest.responses import response
 from tests.ingest.serving import GET, Held, pass_seconds, run, serving, understood, until
 from tests.ingest.talking import Talk, ask, talk
 
@@ -183,7 +184,7 @@ def test_a_connection_that_pipelined_is_idle_like_any_other() -> None:
             connection.send(GET)  # of its own, so that it comes while the first is owed
             (served,) = server.connections
             await until(lambda: len(served._waiting) == 1)
-            first.answer(http.response(200))
+            first.answer(response(200))
             await held.answer()
             for _ in range(2):
                 await connection.answer()
@@ -204,7 +205,7 @@ def test_an_answer_that_is_owed_has_no_deadline_of_the_requests() -> None:
             connection.send(GET)
             request = await held.requests.get()
             pass_seconds(server, 600)
-            request.answer(http.response(204))
+            request.answer(response(204))
 
             assert (await connection.answer()).status == 204
 
@@ -213,7 +214,7 @@ def test_an_answer_that_is_owed_has_no_deadline_of_the_requests() -> None:
 
 def test_a_client_that_does_not_read_its_answer_is_dropped() -> None:
     async def test() -> None:
-        big = http.response(200, b"", b"x" * 50_000_000)
+        big = response(200, b"", b"x" * 50_000_000)
         async with serving(lambda request: big) as server, talk(server.port) as connection:
             connection.send(GET)
             await until(lambda: any(one.write_stuck for one in server.connections))
