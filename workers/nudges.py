@@ -91,9 +91,9 @@ class Nudger:
         while not self._stop.is_set():
             self._wake.wait()
             self._wake.clear()
-            asked, self._asked = self._asked, set()
-            for queue in asked:
-                self._send(queue)
+            # One by one: who asks adds to this very set, while we are at it.
+            for _ in range(len(self._asked)):
+                self._send(self._asked.pop())
             self._stop.wait(INTERVAL_SECONDS)
 
     def _send(self, queue: Queue) -> None:
