@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 import pytest
 from hypothesis import given
+from hypothesis import settings as few
 from hypothesis import strategies as st
 
 from ingest import http
@@ -30,6 +31,7 @@ def test_a_request_is_understood_and_the_connection_kept() -> None:
     run(test())
 
 
+@few(max_examples=40, deadline=None)
 @given(cuts=st.lists(st.integers(1, 78), max_size=6))
 def test_a_request_in_pieces_is_the_same_request(cuts: list[int]) -> None:
     whole = b"POST /e/x HTTP/1.1\r\nHost: h\r\nA: 1\r\nA: 2\r\nContent-Length: 5\r\n\r\nhello"

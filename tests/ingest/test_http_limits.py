@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as few
 from hypothesis import strategies as st
 
 from ingest import http
@@ -253,6 +254,7 @@ GARBAGE = st.one_of(
 )
 
 
+@few(max_examples=40, deadline=None)
 @given(st.lists(GARBAGE, min_size=1, max_size=10))
 def test_no_bytes_break_the_server_for_others(pieces: list[bytes]) -> None:
     bugs: list[None] = []
