@@ -11,7 +11,8 @@ from rules.text import clean
 MAX_REFERRER_CHARACTERS = 1000
 _MAX_FORWARDED_CHARACTERS = 400  # eight hops of IPv6; bounds what the caches hold
 _MAX_HOP_CHARACTERS = 100  # an address has 45 at most; bounds them, too
-_CACHED = 4096
+_CACHED = 32_768  # addresses are short and slow to read; 15 µs a visit without
+_CACHED_VISITORS = 4096  # with whole user agents in their keys
 
 
 def client(peer: str, forwarded: str | None, trusted: Networks) -> str:
@@ -101,7 +102,7 @@ def is_address(text: str) -> bool:
 
 
 # A page's view, its beacon and the click on it come from one visitor within seconds.
-@lru_cache(_CACHED)
+@lru_cache(_CACHED_VISITORS)
 def visitor(secret: bytes, day: str, user_id: str, address: str, user_agent: str) -> str:
     """Who it was, for one account and one UTC day (`2026-11-22`): 32 hex digits.
 
