@@ -15,6 +15,7 @@ from typing import Any
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
 from ingest.responses import Date, text
+from ingest.targets import encoded_line
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_TARGET_BYTES = 8 * 1024
@@ -146,6 +147,8 @@ class Connection(asyncio.Protocol):
         self._let_go(self._buffered)
 
     def data_received(self, data: bytes) -> None:
+        if not self.in_request and not data.isascii():
+            data = encoded_line(data)
         rest: bytes | memoryview = data
         while rest and not self._refused:
             rest = self._feed(rest)

@@ -88,7 +88,7 @@ _HOSTILE = {
     "an asterisk": (b"OPTIONS * HTTP/1.1\r\n" + _HOST + b"\r\n", 404),
     "an id that is no UTF-8": (b"GET /r/%ff%fe%00 HTTP/1.1\r\n" + _HOST + b"\r\n", 404),
     "an id that is NUL": (b"GET /r/%00 HTTP/1.1\r\n" + _HOST + b"\r\n", 404),
-    "raw bytes in the address": (b"GET /r/\xff\xfe HTTP/1.1\r\n" + _HOST + b"\r\n", 400),
+    "raw bytes in the address": (b"GET /r/\xff\xfe HTTP/1.1\r\n" + _HOST + b"\r\n", 404),
     "a body that is no UTF-8": (
         b"POST /e/x HTTP/1.1\r\n" + _HOST + b"Content-Length: 2\r\n\r\n\xff\xfe", 400),
 }  # fmt: skip

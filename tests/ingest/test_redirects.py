@@ -39,6 +39,17 @@ def test_a_click_is_in_the_journal_before_its_answer(door: Door, connect: Connec
     assert abs(ms_of(item["id"]) - door.base.clock.ms()) < 10_000
 
 
+@pytest.mark.parametrize("written", ["café".encode(), b"caf%C3%A9"])
+def test_a_query_may_hold_utf8_as_it_is(door: Door, connect: Connect, written: bytes) -> None:
+    link = make.campaign(connect())
+    data = request("GET", path(link) + "?source=SOURCE", {}).replace(b"SOURCE", written)
+
+    answer = door.wait(ask(door.port, data))
+
+    (item,) = putting.items()
+    assert (answer.status, item["source"]) == (302, "café")
+
+
 def test_clicks_that_come_together_share_batches(door: Door, connect: Connect) -> None:
     link = make.campaign(connect())
     door.get(path(link))
