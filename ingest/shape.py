@@ -156,6 +156,9 @@ def add_told(item: Item, told: BeaconIn) -> None:
     if told.event == "conversion":
         meta["trust"] = "pixel"
     if told.amount is not None:
+        if told.currency is None and "currency_refused" in meta:
+            meta["amount"] = told.amount  # of no money we know: kept, not counted as dollars
+            return
         item["amount"] = told.amount
         item["currency"] = told.currency or "USD"
         if item["currency"] != "USD":

@@ -60,7 +60,8 @@ def read(body: bytes, query: Mapping[str, str]) -> BeaconIn:
 
 def shape(given: Mapping[str, Any]) -> BeaconIn:
     """The event in a set of parameters; `event` is `view` unless it says otherwise."""
-    event = given.get("event") or "view"
+    # `type` is what /v1/events calls it: whoever confuses the two means it.
+    event = given.get("event") or given.get("type") or "view"
     if event not in EVENTS:
         raise Refused('The event must be "view", "click" or "conversion".')
     beacon = BeaconIn(event, click=_click(given), source=_source(given))

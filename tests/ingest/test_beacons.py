@@ -41,6 +41,18 @@ def test_a_page_tells_and_is_told_the_id(door: Door, link: dict[str, Any], kind:
     assert (item["type"], item["source"], item["meta"]["sub1"]) == ("click", "page", "x")
 
 
+def test_a_type_means_the_event_too(door: Door, link: dict[str, Any]) -> None:
+    sale = {"type": "conversion", "amount": "78", "order_id": "bc"}
+
+    taken = door.post(path(link), orjson.dumps(sale))
+    refused = door.post(path(link), b'{"type":"bad"}')
+
+    (item,) = putting.items(Kind.CONVERSIONS)
+    assert (taken.status, item["type"], item["amount"]) == (204, "conversion", "78")
+    assert refused.status == 400
+    assert putting.items() == []
+
+
 def test_an_empty_beacon_is_a_view(door: Door, link: dict[str, Any]) -> None:
     assert door.post(path(link, "?sub2=y"), b"").status == 204
 

@@ -68,6 +68,17 @@ def test_a_sale_in_other_money_keeps_what_was_said(door: Door, link: dict[str, A
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("currency", ["Euro", "EU", "zz"])
+def test_an_amount_of_no_known_money_is_kept_and_not_counted(
+    door: Door, link: dict[str, Any], currency: str
+) -> None:
+    door.get(path(link, f"?event=conversion&amount=77&currency={currency}"))
+
+    (item,) = putting.items(Kind.CONVERSIONS)
+    assert "amount" not in item
+    assert (item["meta"]["amount"], item["meta"]["currency_refused"]) == ("77", currency)
+
+
 @pytest.mark.parametrize("amount", ["NaN", "1e5", "-5", "999999999", "12.345", ""])
 def test_a_senseless_amount_does_not_lose_the_sale(
     door: Door, link: dict[str, Any], amount: str
