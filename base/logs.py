@@ -52,6 +52,9 @@ def configure(level: str = "info", process: str | None = None) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    # These say once a second that a store is away, which we say once.
+    for noisy in ("apscheduler", "psycopg.pool"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     if process:
         structlog.contextvars.bind_contextvars(process=process)
 

@@ -52,6 +52,8 @@ def row_of(item: Item, campaign: str | None) -> Row:
         meta = dict(item["meta"])
         enrich(meta, _country())
         meta["click_id"] = item.get("click") or item["id"]
+        if "campaign" not in item and campaign is None:
+            meta["orphan"] = True  # the click it names is not one of this user's
         return (
             _uuid(item["user"]),
             _uuid(found) if (found := item.get("campaign") or campaign) else None,

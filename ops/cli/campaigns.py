@@ -162,9 +162,7 @@ def _set_status(campaign: str, status: str, json: bool) -> None:
 
 @app.command()
 def delete(
-    campaign: Annotated[
-        list[str], typer.Argument(metavar="CAMPAIGN", help="Tracking ids or ids.")
-    ],
+    campaign: Annotated[list[str], typer.Argument(metavar="CAMPAIGN", help="Tracking ids or ids.")],
     yes: output.Yes = False,
     json: output.Json = False,
 ) -> None:

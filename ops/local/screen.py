@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Timer
 
 from rich.console import Console
 from rich.markup import escape
 
 from base import clock
+
+ANNOUNCE_SECONDS = 3.0  # what takes longer is announced, so that nobody takes it for dead
 
 
 class Screen:
@@ -35,8 +38,20 @@ class Screen:
             with self._console.status(escape(doing)):
                 yield
         else:
-            yield
+            with self._after(ANNOUNCE_SECONDS, f"{doing} …"):
+                yield
         self._print(f"[green]✓[/green] {escape(doing)} ({clock.steady() - began:.1f} s)")
+
+    @contextmanager
+    def _after(self, seconds: float, text: str) -> Iterator[None]:
+        """Say something only if the block takes longer than that."""
+        late = Timer(seconds, self.say, [text])
+        late.daemon = True
+        late.start()
+        try:
+            yield
+        finally:
+            late.cancel()
 
     def _print(self, markup: str) -> None:
         with suppress(OSError, ValueError, UnicodeEncodeError):

@@ -34,6 +34,13 @@ def test_an_items_own_campaign_wins_over_its_clicks() -> None:
     assert row_of(item(uuid4()), None)[1] is None
 
 
+def test_an_item_whose_click_nobody_knows_says_so() -> None:
+    lonely = item(uuid4(), click=uuid7_hex(MS))
+
+    assert '"orphan":true' in row_of(lonely, None)[4]
+    assert "orphan" not in row_of(lonely, str(uuid4()))[4]
+
+
 @pytest.mark.parametrize(
     ("more", "revenue"),
     [
