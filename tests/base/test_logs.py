@@ -66,8 +66,8 @@ def test_what_is_no_json_is_said_all_the_same() -> None:
 
 def test_other_libraries_speak_the_same_way_from_warnings_up() -> None:
     program = (
-        "import logging; logging.getLogger('apscheduler').info('no');"
-        "logging.getLogger('apscheduler').warning('late by %s', 5)"
+        "import logging; logging.getLogger('some.library').info('no');"
+        "logging.getLogger('some.library').warning('late by %s', 5)"
     )
 
     (line,) = lines(program)
