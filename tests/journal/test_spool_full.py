@@ -33,8 +33,10 @@ def test_room_that_was_freed_is_used_again(tmp_path: Path) -> None:
     own.seal()
     own.forget(own.sealed()[0], Damage())
 
-    own.append([batch(b"x" * 200)])
+    again = batch(b"y" * 200)
+    own.append([again])
 
+    assert kept(own.folder) == [again]
     own.close()
 
 
