@@ -160,7 +160,8 @@ class Depth(NamedTuple):
 
     waiting: int
     running: int
-    dead: int
+    dead: dict[str, int]  # by reason
+    retrying: int  # of those that wait or run: tried before
     oldest_seconds: float
 
 
@@ -171,12 +172,20 @@ def depths(tx: Tx, table: Table, column: str | None = None) -> dict[str, Depth]:
     """
     group = column or "''"
     rows = tx.execute(
-        f"SELECT {group}, count(*) FILTER (WHERE state = 'pending'),"
-        " count(*) FILTER (WHERE state = 'running'), count(*) FILTER (WHERE state = 'dead'),"
+        f"SELECT {group}, CASE state WHEN 'dead' THEN coalesce(reason, '') END,"
+        " count(*) FILTER (WHERE state = 'pending'), count(*) FILTER (WHERE state = 'running'),"
+        " count(*), count(*) FILTER (WHERE state <> 'dead'"
+        "  AND attempts > CASE state WHEN 'running' THEN 1 ELSE 0 END),"
         " coalesce(extract(epoch FROM statement_timestamp() - min(next_attempt_at)"
-        "  FILTER (WHERE state IN ('pending', 'running'))), 0)"
-        f" FROM {table.__tablename__} WHERE state <> 'done' GROUP BY 1"
+        "  FILTER (WHERE state <> 'dead')), 0)"
+        f" FROM {table.__tablename__} WHERE state <> 'done' GROUP BY 1, 2"
     )
-    return {
-        row[0]: Depth(row[1], row[2], row[3], round(max(0.0, float(row[4])), 3)) for row in rows
-    }
+    found: dict[str, Depth] = {}
+    for group, reason, waiting, running, count, retrying, oldest in rows:
+        before = found.get(group, Depth(0, 0, {}, 0, 0.0))
+        if reason is not None:
+            found[group] = before._replace(dead={**before.dead, reason: count})
+        else:
+            seconds = round(max(0.0, float(oldest)), 3)
+            found[group] = Depth(waiting, running, before.dead, retrying, seconds)
+    return found

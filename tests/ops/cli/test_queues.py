@@ -103,5 +103,5 @@ def test_rows_of_a_table_are_counted_by_column(connect: Connect) -> None:
     depths = work.depths(session, HeldEvent, "kind")
 
     assert set(depths) == {"clicks"}
-    assert depths["clicks"][:3] == (1, 0, 2)
+    assert depths["clicks"][:4] == (1, 0, {"test": 2}, 0)
     assert work.depths(session, Purge) == {}
