@@ -71,6 +71,8 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "accounts", "What a user has set for all campaigns, such as the fallback."),
     Extra("table", "purges", "Users and campaigns on their way out, events first, in chunks."),
     Extra("table", "link_changes", "The log of changed links, users and keys that doors poll."),
+    Extra("table", "queue_controls", "What operators have said of queues: paused, how wide."),
+    Extra("table", "processes", "Which processes were seen lately, on whatever host."),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

@@ -41,6 +41,7 @@ class HeldEvent(WorkRow, Base):
     format: Mapped[int] = mapped_column(server_default=text("1"))
     user_id: Mapped[UUID | None]
     item: Mapped[bytes]
+    original: Mapped[bytes | None]  # as it came, once a person has edited it
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 

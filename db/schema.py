@@ -5,12 +5,14 @@ from db import (
     bonuses,
     campaigns,
     content,
+    controls,
     events,
     held,
     idempotency,
     keys,
     ledger,
     links,
+    processes,
     products,
     purges,
     teams,
@@ -38,6 +40,8 @@ SIDE = (
     accounts.Account,
     purges.Purge,
     links.LinkChange,
+    controls.QueueControl,
+    processes.Process,
 )
 
 metadata = Base.metadata

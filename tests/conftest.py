@@ -21,7 +21,10 @@ Connect = Callable[[], Tx]
 _servers = Servers()
 
 # Deleting users takes all with it that hangs on them; the log of changes comes last.
-_TABLES = ("users", "products", "held_events", "purges", "ledger", "link_changes")
+_TABLES = (
+    "users", "products", "held_events", "purges", "ledger", "queue_controls", "processes",
+    "link_changes",
+)  # fmt: skip
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -40,7 +40,11 @@ _FILL = {
     "accounts": "(user_id) SELECT {id}",
     "purges": "(noun, key) SELECT 'user', {id}",
     "link_changes": "(noun, key) SELECT 'link', n::text",
+    "queue_controls": "(queue, threads) SELECT n::text, 3",
+    "processes": "(name, role) SELECT n::text, 'worker'",
 }
+
+LATER = {"link_changes", "queue_controls", "processes"}  # that came after the side tables
 
 
 def _fill(session: psycopg.Connection[Any]) -> None:
@@ -61,7 +65,7 @@ def _contents(address: str) -> dict[str, tuple[int, str]]:
                 continue
             row = session.execute(
                 "SELECT count(*), md5(string_agg(line, chr(10) ORDER BY line))"
-                f" FROM (SELECT to_jsonb(t)::text AS line FROM {table} t) lines"
+                f" FROM (SELECT jsonb_strip_nulls(to_jsonb(t))::text AS line FROM {table} t) lines"
             ).fetchone()
             assert row is not None
             found[table] = (row[0], row[1])
@@ -83,7 +87,7 @@ def test_down_and_up_again_keep_ten_thousand_rows_of_each_table(scratch: str) ->
 
     assert set(full) == {*NINE, *(model.__tablename__ for model in SIDE)}
     assert all(count >= ROWS for count, _ in full.values())
-    assert kept[0] == {table: full[table] for table in full if table != "link_changes"}
+    assert kept[0] == {table: full[table] for table in full if table not in LATER}
     for at_revision in kept[1:]:
         assert at_revision == {table: full[table] for table in NINE}
     assert {table: again[table] for table in NINE} == {table: full[table] for table in NINE}
