@@ -7,13 +7,13 @@ slow readers, the number of connections.
 """
 
 import asyncio
-import socket
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from ingest import listening
 from ingest.responses import Date, text
 from ingest.targets import encoded_line
 
@@ -28,6 +28,7 @@ MAX_PIPELINED = 16  # or one with a body: then the socket is not read until one 
 REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping clients
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 WRITE_SECONDS = 15  # a client that does not read its answer
+LINGER_SECONDS = 1.0  # of a stop, in which a request that is on its way here still arrives
 
 
 def _has_body(headers: dict[bytes, bytes]) -> bool:
@@ -299,7 +300,8 @@ class Connection(asyncio.Protocol):
             return
         if request.method == b"HEAD":
             whole = whole[: whole.index(b"\r\n\r\n") + 4]
-        if request.keep_alive and not self.server.stopping:
+        # A door that stops still answers what came in before it could say so.
+        if request.keep_alive and (self._waiting or not self.server.stopping):
             self._transport.write(whole)
         else:
             self._transport.write(whole.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
@@ -358,8 +360,8 @@ class Connection(asyncio.Protocol):
             self._close()
 
     def close_if_idle(self) -> None:
-        """Hang up at once unless an answer is owed."""
-        if not self._busy:
+        """Hang up at once unless a request is here, or a part of one."""
+        if not self._busy and not self.in_request:
             self._close()
 
 
@@ -375,15 +377,12 @@ class Server:
         self.beat = 0  # seconds since start; a coarse clock that costs a request nothing
         self.stopping = False
         self.loop = asyncio.get_running_loop()
-        self._listener: asyncio.AbstractServer | None = None
+        self._listener: asyncio.Server | None = None
         self.port = 0
 
     async def listen(self, host: str, port: int) -> None:
         """Open the socket; several processes may share one port. Raises OSError when taken."""
-        shared = hasattr(socket, "SO_REUSEPORT")
-        self._listener = await self.loop.create_server(
-            lambda: Connection(self), host, port, backlog=4096, reuse_port=shared or None
-        )
+        self._listener = await listening.listen(lambda: Connection(self), host, port)
         self.port = self._listener.sockets[0].getsockname()[1]
         self._tick()
 
@@ -396,13 +395,23 @@ class Server:
             self.loop.call_later(1, self._tick)
 
     async def stop(self, grace_seconds: float = 3.0) -> None:
-        """Accept no more, answer what is owed, hang up."""
+        """Accept no more, answer what is owed, hang up.
+
+        Nobody who was let in is left without an answer: who is silent may have a request on its
+        way and gets a moment; the next answer on each connection says that it is the last.
+        """
         self.stopping = True
+        end = self.loop.time() + grace_seconds
+        lingering = self.loop.time() + min(LINGER_SECONDS, grace_seconds)
         if self._listener is not None:
-            self._listener.close()
+            await listening.leave(self._listener)
+        await self._until_gone(lingering)
         for connection in list(self.connections):
             connection.close_if_idle()
-        end = self.loop.time() + grace_seconds
+        await self._until_gone(end)
+
+    async def _until_gone(self, end: float) -> None:
+        """Wait until nobody is connected any more, at most until `end` of the loop's clock."""
         while self.connections and self.loop.time() < end:
             await asyncio.sleep(0.02)
 
