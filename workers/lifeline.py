@@ -10,6 +10,7 @@ from dramatiq import Broker, Middleware, Worker
 
 from base.logs import log
 from base.memory import settle
+from journal.claims import consumer_name
 from rules import devices
 from workers import nudges, stopping
 from workers.queues import Queue
@@ -36,7 +37,7 @@ class Lifeline(Middleware):
         self._ended.set()
 
     def _watch(self, worker: Worker) -> None:
-        name = f"{os.uname().nodename}-{os.getpid()}"
+        name = consumer_name()  # two containers may share a host's name and every pid
         queues = [queue for queue in Queue if queue in worker.consumers]
         look = 0
         while not self._ended.wait(LOOK_SECONDS):
