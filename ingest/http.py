@@ -41,10 +41,15 @@ def _most_bytes(target: bytes) -> int:
     return MAX_BODY_BYTES if is_large else MAX_PAGE_BODY_BYTES
 
 
+def _with_connection(whole: bytes, what: bytes) -> bytes:
+    """An answer that says what becomes of the connection."""
+    return whole.replace(b"\r\n", b"\r\nConnection: %b\r\n" % what, 1)
+
+
 class Request:
     """One complete request; `answer` may be called once, now or later, from the loop's thread."""
 
-    __slots__ = ("body", "connection", "headers", "keep_alive", "method", "peer", "target")
+    __slots__ = ("body", "connection", "headers", "keep_alive", "method", "old", "peer", "target")
 
     def __init__(
         self,
@@ -54,6 +59,7 @@ class Request:
         headers: dict[bytes, bytes],
         body: bytes,
         keep_alive: bool,
+        old: bool = False,
     ) -> None:
         self.connection = connection
         self.method = method
@@ -61,6 +67,7 @@ class Request:
         self.headers = headers  # names in lower case; repeated ones joined by ", "
         self.body = body
         self.keep_alive = keep_alive
+        self.old = old  # HTTP/1.0, which takes silence about the connection for its end
         self.peer: str = connection.peer
 
     def answer(self, whole: bytes) -> None:
@@ -270,6 +277,7 @@ class Connection(asyncio.Protocol):
             self._headers,
             b"".join(body) if body else b"",
             parser.should_keep_alive(),
+            b"connection" in self._headers and parser.get_http_version() == "1.0",
         )
         self._begin()
         self.in_request = False
@@ -301,12 +309,11 @@ class Connection(asyncio.Protocol):
         if request.method == b"HEAD":
             whole = whole[: whole.index(b"\r\n\r\n") + 4]
         # A door that stops still answers what came in before it could say so.
-        if request.keep_alive and (self._waiting or not self.server.stopping):
-            self._transport.write(whole)
-        else:
-            self._transport.write(whole.replace(b"\r\n", b"\r\nConnection: close\r\n", 1))
+        if not request.keep_alive or (self.server.stopping and not self._waiting):
+            self._transport.write(_with_connection(whole, b"close"))
             self._close()
             return
+        self._transport.write(_with_connection(whole, b"keep-alive") if request.old else whole)
         self._busy = False
         self.beat = self.server.beat
         if request.body:

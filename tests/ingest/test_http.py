@@ -133,7 +133,9 @@ def test_an_old_client_that_wants_to_stay_may() -> None:
         async with serving() as server, talk(server.port) as connection:
             for _ in range(2):
                 connection.send(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-                assert (await connection.answer()).status == 200
+                answer = await connection.answer()
+
+                assert (answer.status, answer.headers["connection"]) == (200, "keep-alive")
 
     run(test())
 
