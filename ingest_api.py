@@ -26,6 +26,7 @@ from schemas import beacon
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
 BEACON_BYTES = 64 * 1024
 CLOCK_WARNING_SECONDS = 5
+_FORM = b"application/x-www-form-urlencoded"
 
 Door = Callable[["Doors", Request, str, bytes], bytes | None]
 
@@ -129,7 +130,7 @@ class Doors:
             told = beacon.shape(asked) if "event" in asked else None
         except Refused:
             link = None
-        if link is None or not link.record:
+        if link is None or not link.record or request.method == b"HEAD":
             self.counts["pixel_unrecorded"] += 1
             return answers.gif(None)
         event = told.event if told else "view"
@@ -150,8 +151,10 @@ class Doors:
             return answers.error(413, f"The body is larger than {BEACON_BYTES} bytes.", headers)
         if b"content-encoding" in request.headers:
             return answers.error(415, "Send the body without Content-Encoding.", headers)
+        if request.headers.get(b"content-type", b"")[:10].lower() == b"multipart/":
+            return answers.error(415, "Send JSON, or a form as URLSearchParams.", headers)
         try:
-            told = beacon.read(request.body, parse(query))
+            told = _told(request, parse(query))
         except Refused as refusal:
             self.counts["beacon_refused"] += 1
             return answers.error(400, str(refusal), headers)
@@ -263,6 +266,7 @@ _DOORS: dict[tuple[bytes, bytes], Door] = {
     (b"r", b"GET"): Doors.redirect,
     (b"r", b"HEAD"): Doors.redirect,
     (b"p", b"GET"): Doors.pixel,
+    (b"p", b"HEAD"): Doors.pixel,
     (b"e", b"POST"): Doors.beacon,
     (b"e", b"OPTIONS"): Doors.beacon_preflight,
 }
@@ -273,6 +277,18 @@ _PAGES: dict[tuple[bytes, bytes], Door] = {
     (b"/readyz", b"GET"): Doors.readyz,
     (b"/openapi.json", b"GET"): Doors.openapi,
 }
+
+
+def _told(request: Request, query: dict[str, str]) -> beacon.BeaconIn:
+    """What a beacon says, in JSON or as a form; raises `Refused`.
+
+    Only what starts as JSON is JSON when it calls itself a form, as curl's bodies do.
+    """
+    body = request.body
+    is_form = request.headers.get(b"content-type", b"").lower().startswith(_FORM)
+    if is_form and body.lstrip()[:1] not in (b"{", b"["):
+        return beacon.shape(query | parse(body))
+    return beacon.read(body, query)
 
 
 def _may_exist(tracking_id: str) -> bool:

@@ -67,7 +67,7 @@ def document(url: str) -> dict[str, Any]:
         "servers": [{"url": url}],
         "paths": {
             "/r/{tracking_id}": _redirect(),
-            "/p/{tracking_id}.gif": {"get": _pixel()},
+            "/p/{tracking_id}.gif": _pixel(),
             "/e/{tracking_id}": {"post": _beacon()},
             "/v1/events": {"post": _events()},
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
@@ -110,15 +110,18 @@ def _redirect() -> dict[str, Any]:
 
 
 def _pixel() -> dict[str, Any]:
+    parameters = [_TRACKING, *_query("event", "order_id", "amount", "currency", "source")]
+    picture = _answer("A GIF of one pixel.", headers=_ACK, content={"image/gif": {}})
     return {
-        "summary": "Record a view, a click or a conversion; always answers with a GIF.",
-        "parameters": [_TRACKING, *_query("event", "order_id", "amount", "currency", "source")],
-        "responses": {
-            "200": {
-                "description": "A GIF of one pixel.",
-                "headers": _ACK,
-                "content": {"image/gif": {}},
-            }
+        "get": {
+            "summary": "Record a view, a click or a conversion; always answers with a GIF.",
+            "parameters": parameters,
+            "responses": {"200": picture},
+        },
+        "head": {
+            "summary": "What GET answers, nothing recorded.",
+            "parameters": parameters,
+            "responses": {"200": _answer("As for GET.")},
         },
     }
 
@@ -133,13 +136,17 @@ def _beacon() -> dict[str, Any]:
     return {
         "summary": "Record what a page tells by sendBeacon.",
         "parameters": [_TRACKING],
-        "requestBody": {"content": {"application/json": media, "text/plain": media}},
+        "requestBody": {
+            "content": dict.fromkeys(
+                ("application/json", "text/plain", "application/x-www-form-urlencoded"), media
+            )
+        },
         "responses": {
             "204": _answer("Recorded.", headers=_ACK),
             "400": _answer("Not a JSON object, or no such event.", _ERROR),
             "404": _answer("No such tracking id.", _ERROR),
             "413": _answer("The body is too large.", _ERROR),
-            "415": _answer("The body is compressed.", _ERROR),
+            "415": _answer("The body is compressed, or multipart.", _ERROR),
             "503": _answer("Not recorded: send it again.", _ERROR),
         },
     }

@@ -60,6 +60,34 @@ def test_an_empty_beacon_is_a_view(door: Door, link: dict[str, Any]) -> None:
     assert (item["type"], item["meta"]["sub2"]) == ("view", "y")
 
 
+FORM = "application/x-www-form-urlencoded;charset=UTF-8"
+
+
+def test_a_form_is_told_like_json(door: Door, link: dict[str, Any]) -> None:
+    form = b"event=conversion&amount=5.00&order_id=A%201&sub1=%C3%A9+b"
+
+    answer = door.post(path(link, "?sub1=from-query&sub2=y"), form, content_type=FORM)
+
+    (item,) = putting.items(Kind.CONVERSIONS)
+    assert answer.status == 204
+    assert (item["amount"], item["meta"]["order_id"]) == ("5.00", "A 1")
+    assert (item["meta"]["sub1"], item["meta"]["sub2"]) == ("é b", "y")
+
+
+@pytest.mark.parametrize("body", [b"event=refund", b'{"event":"refund"}', b"{", b"[]"])
+def test_a_form_that_is_no_event_is_refused(door: Door, link: dict[str, Any], body: bytes) -> None:
+    assert door.post(path(link), body, content_type=FORM).status == 400
+    assert door.post(path(link), b'{"event":"click"}', content_type=FORM).status == 204
+    assert [item["type"] for item in putting.items()] == ["click"]
+
+
+def test_a_form_in_parts_is_told_which_form_to_send(door: Door, link: dict[str, Any]) -> None:
+    answer = door.post(path(link), b"--x--", content_type="multipart/form-data; boundary=x")
+
+    assert answer.status == 415
+    assert "URLSearchParams" in orjson.loads(answer.body)["error"]
+
+
 def test_a_sale_on_a_page_names_its_click(door: Door, link: dict[str, Any]) -> None:
     click = uuid7_hex(1_795_365_000_000)
     told = {"event": "conversion", "click_id": click, "order_id": 7, "amount": "5.00"}

@@ -128,3 +128,14 @@ def test_a_pixel_that_carries_a_click_is_told_that_one(door: Door, link: dict[st
 
     (item,) = putting.items(Kind.CONVERSIONS)
     assert (answer.headers["x-click-id"], item["click"]) == (click, click)
+
+
+def test_head_of_a_picture_is_its_headers_and_records_nothing(
+    door: Door, link: dict[str, Any]
+) -> None:
+    answer = door.ask("HEAD", path(link, "?event=conversion&amount=5"))
+
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/gif")
+    assert int(answer.headers["content-length"]) == len(door.get("/p/nobody.gif").body)
+    assert "x-click-id" not in answer.headers
+    assert putting.items() + putting.items(Kind.CONVERSIONS) == []
