@@ -5,8 +5,10 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.fleet.fleet import PROGRAMS, Fleet
+from tests.fleet.rounds import HEAD, Report
 
 _failed = pytest.StashKey[bool]()
+_reports = pytest.StashKey[list[Report]]()
 _LINES = 40
 
 
@@ -39,6 +41,20 @@ def fleet(_holder: _Holder, request: pytest.FixtureRequest) -> Iterator[Fleet]:
     for name, program in _holder.fleet.programs.items():
         assert program.running() == (name in PROGRAMS), f"what has the test left of {name}?"
     _holder.fleet.until_drained()
+
+
+@pytest.fixture(scope="session")
+def reports(pytestconfig: pytest.Config) -> list[Report]:
+    """What the long runs of faults measured; printed as a table at the end."""
+    return pytestconfig.stash.setdefault(_reports, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the table, if there is one; seconds, from the kill or from the fault's end."""
+    if reports := terminalreporter.config.stash.get(_reports, []):
+        terminalreporter.section("faults")
+        for line in (HEAD, *(report.line() for report in reports)):
+            terminalreporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import uvloop
 
@@ -25,8 +25,11 @@ Ask = Callable[[int], bytes]
 class Visitors:
     """A thread of visitors while the block lasts; at its end the last answers have been read."""
 
-    def __init__(self, port: int, ask: Ask, *, connections: int = 32) -> None:
+    def __init__(
+        self, port: int, ask: Ask, *, connections: int = 32, pause_seconds: float = 0
+    ) -> None:
         self._port = port
+        self.pause_seconds = pause_seconds  # between an answer and the connection's next request
         self._ask = ask
         self._connections = connections
         self._thread = threading.Thread(target=self._run, name="visitors")
@@ -38,7 +41,7 @@ class Visitors:
         self.in_flight = 0
         self.asking = True
 
-    def __enter__(self) -> "Visitors":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -79,6 +82,11 @@ class Visitors:
         self.in_flight += 1
         return self.asked, self._ask(self.asked)
 
+    def lost(self, number: int) -> None:
+        """No answer to this request will ever come."""
+        self.in_flight -= 1
+        self.unanswered.add(number)
+
     def answered(self, number: int, head: bytes, whole: bytes) -> None:
         """One whole answer."""
         self.in_flight -= 1
@@ -99,6 +107,7 @@ class _Visitor(asyncio.Protocol):
         self._all = all_of
         self._number: int | None = None
         self._read = b""
+        self._pause: asyncio.TimerHandle | None = None
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: Any) -> None:
@@ -121,12 +130,17 @@ class _Visitor(asyncio.Protocol):
         number, whole = self._number, self._read
         self._number, self._read = None, b""
         self._all.answered(number, head, whole)
-        self._next()
+        if self._all.pause_seconds and self._all.asking:
+            loop = asyncio.get_running_loop()
+            self._pause = loop.call_later(self._all.pause_seconds, self._next)
+        else:
+            self._next()
 
     def connection_lost(self, error: Exception | None) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
         if self._number is not None:
-            self._all.in_flight -= 1
-            self._all.unanswered.add(self._number)
+            self._all.lost(self._number)
         if not self.gone.done():
             self.gone.set_result(None)
 
@@ -155,15 +169,16 @@ def all_doors(tracking_id: str, key: dict[str, str]) -> Ask:
                     f"GET /p/{tracking_id}.gif?sub1={number} HTTP/1.1\r\nHost: t\r\n\r\n".encode()
                 )
             case 8:
-                return _post(f"/e/{tracking_id}", "", f'{{"sub1":"{number}"}}')
+                return post(f"/e/{tracking_id}", "", f'{{"sub1":"{number}"}}')
             case 9:
-                return _post("/v1/events", bearer, sale % (tracking_id, number))
+                return post("/v1/events", bearer, sale % (tracking_id, number))
         return click(number)
 
     return ask
 
 
-def _post(path: str, headers: str, body: str) -> bytes:
+def post(path: str, headers: str, body: str) -> bytes:
+    """A whole request; `headers` end in CRLF each."""
     return (
         f"POST {path} HTTP/1.1\r\nHost: t\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}"
     ).encode()
