@@ -55,6 +55,7 @@ def configure(level: str = "info", process: str | None = None) -> None:
     # These say once a second that a store is away, which we say once.
     for noisy in ("apscheduler", "psycopg.pool"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # its errors are raised, too
     if process:
         structlog.contextvars.bind_contextvars(process=process)
 

@@ -108,7 +108,8 @@ class Settings(BaseSettings):
     @property
     def broker(self) -> str:
         """The address of dramatiq's broker; by default the Redis for everything."""
-        return self._store("redis_url", self.broker_url, self.redis_url)
+        name = "broker_url" if "broker_url" in self._stores else "redis_url"
+        return self._store(name, self.broker_url, self.redis_url)
 
     @property
     def spool_root(self) -> Path:

@@ -46,9 +46,7 @@ WRITES_SQL = {
 SPEAKS_REDIS = {
     "journal/claims.py": "the worker's end of the journal",
     "journal/wire.py": "the door's end of the journal",
-    "workers/broker.py": "makes the broker's client",
-    "workers/nudges.py": "counts what waits in the broker",
-    "workers/lifeline.py": "names the errors of what nudges does",
+    "workers/on_redis.py": "the broker, when it is one",
     "scheduler.py": "names the errors of what nudges does",
 }
 IMPORTS_INSIDE = {

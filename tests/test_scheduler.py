@@ -7,7 +7,6 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -25,12 +24,11 @@ from journal import claims
 from journal.spool import Spool
 from journal.streams import Kind
 from scheduler import CHORES, Chore
-from tests import make
+from tests import make, nudged
 from tests.conftest import Connect
 from tests.journal import putting
 from tests.make import batch_id
 from tests.reading import ROOT
-from workers.broker import NAMESPACE, broker
 from workers.queues import Queue
 
 DAY_MS = 86_400_000
@@ -40,16 +38,8 @@ DAY_MS = 86_400_000
 def session(connect: Connect, journal_url: str, redis_url: str) -> Tx:
     """Looks at what was committed; journal and broker are empty."""
     putting.empty()
-    for key in broker.client.scan_iter(f"{NAMESPACE}:*"):
-        broker.client.delete(key)
+    nudged.empty()
     return connect()
-
-
-def waiting(queue: Queue) -> list[str]:
-    """The actors that are nudged on a queue."""
-    ids = broker.client.lrange(f"{NAMESPACE}:{queue}", 0, -1)
-    found: Any = [broker.client.hget(f"{NAMESPACE}:{queue}.msgs", one) for one in ids]
-    return [json.loads(message)["actor_name"] for message in found]
 
 
 def counted(session: Tx, table: str) -> int:
@@ -76,8 +66,8 @@ def test_what_waits_in_the_journal_is_nudged(session: Tx, journal_url: str) -> N
 
     scheduler.sweep_journal()
 
-    assert waiting(Queue.CONVERSIONS) == ["conversions.drain"]
-    assert waiting(Queue.CLICKS) == []
+    assert nudged.actors(Queue.CONVERSIONS) == ["conversions.drain"]
+    assert nudged.actors(Queue.CLICKS) == []
 
 
 def test_what_somebody_claimed_and_never_stored_is_nudged_too(
@@ -89,7 +79,7 @@ def test_what_somebody_claimed_and_never_stored_is_nudged_too(
 
     scheduler.sweep_journal()
 
-    assert waiting(Queue.CLICKS) == ["clicks.drain"]
+    assert nudged.actors(Queue.CLICKS) == ["clicks.drain"]
 
 
 def test_sweeps_do_not_pile_up_nudges(session: Tx, journal_url: str) -> None:
@@ -98,14 +88,14 @@ def test_sweeps_do_not_pile_up_nudges(session: Tx, journal_url: str) -> None:
     for _ in range(10):
         scheduler.sweep_journal()
 
-    assert len(waiting(Queue.CLICKS)) == 2
+    assert len(nudged.actors(Queue.CLICKS)) == 2
 
 
 def test_an_empty_journal_and_no_due_rows_send_nothing(session: Tx) -> None:
     scheduler.sweep_journal()
     scheduler.sweep_rows()
 
-    assert [waiting(queue) for queue in Queue] == [[]] * len(Queue)
+    assert [nudged.actors(queue) for queue in Queue] == [[]] * len(Queue)
 
 
 def test_due_rows_are_nudged_later_ones_are_not(session: Tx) -> None:
@@ -118,11 +108,11 @@ def test_due_rows_are_nudged_later_ones_are_not(session: Tx) -> None:
     )  # fmt: skip
 
     scheduler.sweep_rows()
-    assert (waiting(Queue.MAINTENANCE), waiting(Queue.CLICKS)) == (["purges.run"], [])
+    assert (nudged.actors(Queue.MAINTENANCE), nudged.actors(Queue.CLICKS)) == (["purges.run"], [])
 
     session.execute("UPDATE held_events SET next_attempt_at = now()")
     scheduler.sweep_rows()
-    assert waiting(Queue.CLICKS) == ["held.release"]
+    assert nudged.actors(Queue.CLICKS) == ["held.release"]
 
 
 def test_partitions_reach_three_months_ahead_and_ninety_days_back(session: Tx) -> None:

@@ -9,39 +9,41 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import dramatiq
-import redis
-from dramatiq.brokers.redis import RedisBroker
 from dramatiq.middleware import AgeLimit, ShutdownNotifications, TimeLimit
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from base.errors import Misused
 from base.settings import settings
 from workers.middleware import BindLogs
+from workers.on_rabbitmq import OnRabbitmq
+from workers.on_redis import OnRedis
 from workers.queues import Queue
 
-NAMESPACE = "hopfleet:broker"
 MAX_AGE_MS = 60_000  # the sweep has sent a fresh nudge long before
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _make() -> RedisBroker:
+KINDS: dict[str, type[OnRedis] | type[OnRabbitmq]] = {
+    **dict.fromkeys(("redis", "rediss", "unix"), OnRedis),
+    **dict.fromkeys(("amqp", "amqps"), OnRabbitmq),
+}
+
+
+def _make() -> OnRedis | OnRabbitmq:
     url = settings().broker
-    if not url.startswith(("redis://", "rediss://", "unix://")):
-        raise Misused("HOPFLEET_BROKER_URL must be a redis:// or rediss:// address.")
-    # No client-side repeats: a nudge repeated is harmless, one delayed by retries is not.
-    client = redis.Redis.from_url(
-        url, socket_timeout=5, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0)
-    )
-    made = RedisBroker(  # type: ignore[no-untyped-call]
-        client=client,
-        namespace=NAMESPACE,
-        middleware=[BindLogs(), AgeLimit(max_age=MAX_AGE_MS), TimeLimit(), ShutdownNotifications()],
-        heartbeat_timeout=15_000,
-        maintenance_chance=20_000,
-    )
+    kind = KINDS.get(url.partition("://")[0])
+    middleware = [BindLogs(), AgeLimit(max_age=MAX_AGE_MS), TimeLimit(), ShutdownNotifications()]
+    try:
+        if kind is None:
+            raise ValueError
+        made = kind(url, middleware)
+    except (ValueError, TypeError, OSError):
+        # Without the cause, which quotes the address and its password.
+        raise Misused(
+            "HOPFLEET_BROKER_URL is no address of a broker: it looks like redis://host:6379/0 or"
+            " amqp://user:password@host:5672/vhost (rediss:// and amqps:// with TLS)."
+        ) from None
     for queue in Queue:
         made.declare_queue(queue)
     return made

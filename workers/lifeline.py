@@ -5,7 +5,6 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
-import redis
 from dramatiq import Broker, Middleware, Worker
 
 from base.logs import log
@@ -13,6 +12,7 @@ from base.memory import settle
 from journal.claims import consumer_name
 from rules import devices
 from workers import nudges, stopping
+from workers.attendance import BrokerAway
 from workers.queues import Queue
 
 LOOK_SECONDS = 1.0
@@ -61,5 +61,5 @@ def _say(queues: list[Queue], name: str, *, alive: bool = True) -> None:
             nudges.seen(queues, name)
         else:
             nudges.gone(queues, name)
-    except (redis.RedisError, OSError) as error:
-        log().warning("broker.away", reason=type(error).__name__)
+    except BrokerAway as error:
+        log().warning("broker.away", reason=str(error))

@@ -8,14 +8,12 @@ from collections.abc import Iterable
 
 from dramatiq import Message
 
-from base.clock import wall_ms
 from base.logs import log
-from workers.broker import NAMESPACE, broker
+from workers.broker import broker
 from workers.queues import Queue
 
 INTERVAL_SECONDS = 0.05
 PER_WORKER = 2
-WORKER_SEEN_SECONDS = 15
 _SAY_EVERY = 600  # failed rounds; the broker's absence is one fact, not one per click
 
 # Which actor looks after a queue's records.
@@ -25,33 +23,20 @@ ACTORS = {
 }
 
 
-def workers_key(queue: Queue) -> str:
-    """The sorted set of workers on a queue; scores are when each was last seen, in ms."""
-    return f"{NAMESPACE}:workers:{queue}"
-
-
 def seen(queues: Iterable[Queue], name: str) -> None:
-    """Say that worker `name` is alive on `queues`; raises redis errors."""
-    now = wall_ms()
-    with broker.client.pipeline(transaction=False) as pipe:
-        for queue in queues:
-            pipe.zadd(workers_key(queue), {name: now})
-            pipe.zremrangebyscore(workers_key(queue), 0, now - 10 * WORKER_SEEN_SECONDS * 1000)
-        pipe.execute()
+    """Say that worker `name` is alive on `queues`; raises when the broker is away."""
+    broker.seen(queues, name)
 
 
 def gone(queues: Iterable[Queue], name: str) -> None:
-    """Say that worker `name` has ended."""
-    for queue in queues:
-        broker.client.zrem(workers_key(queue), name)
+    """Say that worker `name` has ended; raises when the broker is away."""
+    broker.gone(queues, name)
 
 
 def nudge(queue: Queue, actor_name: str | None = None) -> bool:
     """Send one nudge unless two per worker wait already; raises when the broker is away."""
-    waiting = broker.client.llen(f"{NAMESPACE}:{queue}")
-    since = wall_ms() - WORKER_SEEN_SECONDS * 1000
-    workers = max(1, int(broker.client.zcount(workers_key(queue), since, "+inf")))
-    if int(waiting) >= PER_WORKER * workers:
+    there = broker.attendance(queue)
+    if there.waiting >= PER_WORKER * max(1, there.workers):
         return False
     broker.enqueue(
         Message(
@@ -102,5 +87,5 @@ class Nudger:
             self._failed = 0
         except Exception as error:  # whatever it is: a thread that ends would slow every click
             if self._failed % _SAY_EVERY == 0:
-                log().warning("broker.away", reason=type(error).__name__)
+                log().warning("broker.away", reason=str(error) or type(error).__name__)
             self._failed += 1

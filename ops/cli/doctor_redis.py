@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator
 
-import redis
-
 from base.clock import wall_ms
 from base.errors import HopfleetError, Misused
 from base.settings import settings
@@ -12,6 +10,7 @@ from journal.facts import JournalFacts
 from ops.cli import queues
 from ops.cli.doctor_database import clock
 from ops.cli.findings import Finding, broken, warning, well
+from workers.attendance import BrokerAway
 
 LEAST = {"Redis": (7, 2), "Valkey": (8,)}
 BUDGET_SECONDS = 3.0
@@ -66,15 +65,13 @@ def check_broker() -> Iterator[Finding]:
     from workers.broker import broker
 
     try:
-        broker.client.ping()
-    except (redis.RedisError, OSError) as error:
+        yield well("broker", broker.describe())
+    except BrokerAway as error:
         yield broken(
             "broker",
-            f"It does not answer ({type(error).__name__}): start its Redis, or correct"
-            " HOPFLEET_REDIS_URL or HOPFLEET_BROKER_URL; until then nothing is worked on.",
+            f"It does not answer ({error}): start it, or correct HOPFLEET_BROKER_URL or"
+            " HOPFLEET_REDIS_URL; until then nothing is worked on.",
         )
-    else:
-        yield well("broker", "It answers.")
 
 
 def check_work() -> Iterator[Finding]:

@@ -1,12 +1,14 @@
 """`hopfleet env`: what points other tools, and other shells, at the running stores."""
 
 import shlex
+from contextlib import suppress
 from typing import Annotated
 
 import orjson
 import typer
 
-from base.settings import settings
+from base.errors import Misused
+from base.settings import Settings, settings
 
 app = typer.Typer()
 
@@ -21,7 +23,7 @@ def env(
         "HOPFLEET_DATA_DIR": str(chosen.data_dir.absolute()),
         "HOPFLEET_DATABASE_URL": chosen.database,
         "HOPFLEET_JOURNAL_URL": chosen.journal,
-        "HOPFLEET_REDIS_URL": chosen.redis,
+        **_broker(chosen),
         "HOPFLEET_PUBLIC_URL": settings().url,
     }
     if json:
@@ -29,3 +31,13 @@ def env(
         return
     for name, value in values.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+def _broker(chosen: Settings) -> dict[str, str]:
+    """The broker by the setting that names it: where it is no Redis, there may be none at all."""
+    values: dict[str, str] = {}
+    with suppress(Misused):
+        values["HOPFLEET_REDIS_URL"] = chosen.redis
+    if chosen.broker != values.get("HOPFLEET_REDIS_URL"):
+        values["HOPFLEET_BROKER_URL"] = chosen.broker
+    return values

@@ -55,7 +55,7 @@ def embedded(chosen: Settings, folder: DataFolder, processes: int) -> list[Store
         stores.append(Store("postgres", "PostgreSQL", "database_url", postgres))
     if chosen.journal_url is None and chosen.redis_url is None:
         stores.append(Store("journal", "the journal", "journal_url", journal))
-    if chosen.redis_url is None:
+    if chosen.redis_url is None and chosen.broker_url is None:
         stores.append(Store("broker", "broker and cache", "redis_url", broker))
     return stores
 
@@ -66,6 +66,7 @@ def addresses(chosen: Settings, servers: dict[str, Server]) -> dict[str, str]:
         "database_url": chosen.database_url,
         "journal_url": chosen.journal_url or chosen.redis_url,
         "redis_url": chosen.redis_url,
+        "broker_url": chosen.broker_url,
     }
     found = {name: value.get_secret_value() for name, value in outside.items() if value}
     return found | {setting: server.url for setting, server in servers.items()}

@@ -54,6 +54,17 @@ def test_an_address_that_was_set_wins_over_a_running_up(tmp_path: Path) -> None:
     assert chosen.redis == STORES["redis_url"]
 
 
+def test_a_broker_that_is_no_redis_is_found_and_needs_none(tmp_path: Path) -> None:
+    found = {"journal_url": "redis://journal", "broker_url": "amqp://broker"}
+    (tmp_path / STORES_FILE).write_text(json.dumps(found))
+
+    chosen = made(tmp_path)
+
+    assert (chosen.broker, chosen.journal) == ("amqp://broker", "redis://journal")
+    with pytest.raises(Misused):
+        _ = chosen.redis
+
+
 def test_one_redis_serves_for_everything_when_only_one_is_set(tmp_path: Path) -> None:
     chosen = made(with_stores(tmp_path), redis_url=SecretStr("redis://one"))
 

@@ -53,7 +53,9 @@ class Answer(NamedTuple):
 class Fleet:
     """Stores and programs; `end` leaves nothing behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, **settings: str) -> None:
+        """`settings` are more of `HOPFLEET_…`; a broker's address there stands for our own."""
+        self._settings = {f"HOPFLEET_{name.upper()}": value for name, value in settings.items()}
         self.folder = Path(tempfile.mkdtemp(prefix="hopfleet-fleet-"))
         self.folder.chmod(0o711)  # root's PostgreSQL, an unprivileged user, passes through
         self.port = free_port()
@@ -67,7 +69,8 @@ class Fleet:
 
     def _start(self) -> None:
         for name, start in STORES.items():
-            self.stores[name] = start(self.folder / name)
+            if name != "broker" or "HOPFLEET_BROKER_URL" not in self._settings:
+                self.stores[name] = start(self.folder / name)
         environment = self._environment()
         migration = Program("migrate", ("migrate",), environment, self.folder)
         migration.start()
@@ -82,12 +85,15 @@ class Fleet:
             for name, value in os.environ.items()
             if not name.startswith("HOPFLEET_") or name == "HOPFLEET_PG_BINDIR"
         }
-        return kept | {
+        if "broker" in self.stores:
+            kept["HOPFLEET_REDIS_URL"] = self.stores["broker"].url
+        return {
+            **kept,
             "HOPFLEET_DATA_DIR": str(self.folder / "data"),
             "HOPFLEET_DATABASE_URL": self.stores["postgres"].url,
             "HOPFLEET_JOURNAL_URL": self.stores["journal"].url,
-            "HOPFLEET_REDIS_URL": self.stores["broker"].url,
             "HOPFLEET_PORT": str(self.port),
+            **self._settings,
         }
 
     # --- processes

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import broker_first  # noqa: F401 (before any actor)
+from tests import broker_first  # noqa: F401  # isort: skip (before any actor)
+from tests import nudged
 from tests.journal import putting
 from workers import drain, stopping
-from workers.broker import NAMESPACE, broker
 
 
 @pytest.fixture
@@ -21,8 +21,7 @@ def journal(journal_url: str, redis_url: str) -> str:
 @pytest.fixture
 def empty_broker(redis_url: str) -> None:
     """Nothing waits in any queue, and no worker was seen."""
-    for key in broker.client.scan_iter(f"{NAMESPACE}:*"):
-        broker.client.delete(key)
+    nudged.empty()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dramatiq.middleware import AgeLimit, Retries, TimeLimit
 
 from base.errors import Misused
 from tests.reading import ROOT
-from workers import clicks, conversions, held, nudges, runner
+from workers import clicks, conversions, held, nudges, on_rabbitmq, runner
 from workers.broker import MAX_AGE_MS, broker
 from workers.maintenance import purges
 from workers.queues import JOURNAL_QUEUES, Queue
@@ -55,17 +55,41 @@ def test_a_worker_refuses_queues_there_are_none_of(queues: list[str]) -> None:
         runner.run(queues)
 
 
-def test_an_address_that_is_no_redis_is_one_sentence() -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:s3cret@127.0.0.1",
+        "redis://user:s3cret@127.0.0.1:port",
+        "amqp://user:s3cret@127.0.0.1:port",
+        "amqp://s3cret@127.0.0.1",
+        "amqp://user:s3cret@127.0.0.1/v?nonsense=s3cret",
+        "amqps://user:s3cret@127.0.0.1/v?ssl_ca_certs=/none",
+        "s3cret",
+    ],
+)
+def test_an_address_of_no_broker_is_one_sentence_without_its_password(address: str) -> None:
     ran = subprocess.run(
-        [sys.executable, "-c", "import workers.broker"],
+        [sys.executable, "-m", "ops", "worker", "clicks"],
         cwd=ROOT,
-        env={**os.environ, "HOPFLEET_BROKER_URL": "http://127.0.0.1"},
+        env={**os.environ, "HOPFLEET_BROKER_URL": address},
         capture_output=True,
         text=True,
     )
 
-    assert ran.returncode != 0
-    assert "Misused" in ran.stderr.splitlines()[-1]
+    assert ran.returncode == 2
+    assert "HOPFLEET_BROKER_URL is no address of a broker" in ran.stderr.replace("\n", " ")
+    assert "s3cret" not in ran.stdout + ran.stderr
+
+
+def test_an_address_of_rabbitmq_is_read_as_its_words_say() -> None:
+    found = on_rabbitmq.parameters("amqp://u%40:p%2F@host:1/a%20vhost")
+    with_tls = on_rabbitmq.parameters("amqps://host?ssl_cert_reqs=none")
+
+    assert (found.host, found.port, found.virtual_host) == ("host", 1, "a vhost")
+    assert (found.credentials.username, found.credentials.password) == ("u@", "p/")
+    assert found.blocked_connection_timeout == on_rabbitmq.BLOCKED_SECONDS
+    assert (with_tls.port, with_tls.ssl_options.context.check_hostname) == (5671, False)
+    assert on_rabbitmq.parameters("amqps://host").ssl_options.context.check_hostname
 
 
 HALF_DEAD = """

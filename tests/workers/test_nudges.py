@@ -8,20 +8,18 @@ from collections.abc import Callable
 import pytest
 
 from base.clock import sleep, steady
+from tests import nudged
+from tests.nudged import waiting
 from tests.reading import ROOT
 from workers import nudges
-from workers.broker import NAMESPACE, broker
 from workers.nudges import Nudger, nudge
+from workers.on_redis import workers_key
 from workers.queues import Queue
 
 
 @pytest.fixture(autouse=True)
 def _empty(empty_broker: None) -> None:
     """No nudge waits."""
-
-
-def waiting(queue: Queue = Queue.CLICKS) -> int:
-    return int(broker.client.llen(f"{NAMESPACE}:{queue}"))
 
 
 def until(true: Callable[[], bool]) -> None:
@@ -48,17 +46,17 @@ def test_at_most_two_wait_for_each_worker() -> None:
 def test_a_worker_that_has_ended_or_was_not_seen_lately_does_not_count() -> None:
     nudges.seen([Queue.CLICKS], "ended")
     nudges.gone([Queue.CLICKS], "ended")
-    broker.client.zadd(nudges.workers_key(Queue.CLICKS), {"silent": 1})
+    nudged.client().zadd(workers_key(Queue.CLICKS), {"silent": 1})
 
     assert sum(nudge(Queue.CLICKS) for _ in range(20)) == 2
 
 
 def test_workers_that_were_silent_for_long_are_forgotten() -> None:
-    broker.client.zadd(nudges.workers_key(Queue.CLICKS), {"silent": 1})
+    nudged.client().zadd(workers_key(Queue.CLICKS), {"silent": 1})
 
     nudges.seen([Queue.CLICKS], "alive")
 
-    assert broker.client.zrange(nudges.workers_key(Queue.CLICKS), 0, -1) == [b"alive"]
+    assert nudged.client().zrange(workers_key(Queue.CLICKS), 0, -1) == [b"alive"]
 
 
 def test_the_first_that_is_asked_for_goes_at_once() -> None:
@@ -79,7 +77,7 @@ def test_a_thousand_requests_are_few_nudges_and_the_last_is_not_lost() -> None:
     for _ in range(1_000):
         nudger.ask(Queue.CLICKS)
     until(lambda: waiting() >= 1)
-    broker.client.delete(f"{NAMESPACE}:{Queue.CLICKS}")
+    nudged.forget(Queue.CLICKS)
     nudger.ask(Queue.CLICKS)
 
     until(lambda: waiting() >= 1)
