@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import dramatiq
-from dramatiq.middleware import AgeLimit, ShutdownNotifications, TimeLimit
+from dramatiq.middleware import ShutdownNotifications, TimeLimit
 
 from base.errors import Misused
 from base.settings import settings
@@ -17,8 +17,6 @@ from workers.middleware import BindLogs
 from workers.on_rabbitmq import OnRabbitmq
 from workers.on_redis import OnRedis
 from workers.queues import Queue
-
-MAX_AGE_MS = 60_000  # the sweep has sent a fresh nudge long before
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +31,9 @@ KINDS: dict[str, type[OnRedis] | type[OnRabbitmq]] = {
 def _make() -> OnRedis | OnRabbitmq:
     url = settings().broker
     kind = KINDS.get(url.partition("://")[0])
-    middleware = [BindLogs(), AgeLimit(max_age=MAX_AGE_MS), TimeLimit(), ShutdownNotifications()]
+    # No age limit: it compares two hosts' clocks, and a worker two minutes ahead would drop every
+    # nudge. An old one costs a look; at most two a worker wait.
+    middleware = [BindLogs(), TimeLimit(), ShutdownNotifications()]
     try:
         if kind is None:
             raise ValueError

@@ -71,15 +71,19 @@ class Fleet:
         for name, start in STORES.items():
             if name != "broker" or "HOPFLEET_BROKER_URL" not in self._settings:
                 self.stores[name] = start(self.folder / name)
-        environment = self._environment()
-        migration = Program("migrate", ("migrate",), environment, self.folder)
+        self._before_programs()
+        migration = Program("migrate", ("migrate",), self._environment("migrate"), self.folder)
         migration.start()
         assert migration.wait(60) == 0, migration.said(0)
         for name, words in {**PROGRAMS, **STANDBY}.items():
-            self.programs[name] = Program(name, words, environment, self.folder)
+            self.programs[name] = Program(name, words, self._environment(name), self.folder)
         self.start(*PROGRAMS)
 
-    def _environment(self) -> dict[str, str]:
+    def _before_programs(self) -> None:
+        """The stores stand; for fleets that put something between them and the programs."""
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """What a program finds in its environment."""
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -110,7 +114,7 @@ class Fleet:
             else:
                 self.programs[name].kill()
 
-    def start(self, *names: str) -> None:
+    def start(self, *names: str, environment: Mapping[str, str] | None = None) -> None:
         """Start what does not run, on the same folder and port, and wait until it says so."""
         said = {name: len(self.programs[name].said(0)) for name in names if name in self.programs}
         for name in names:
@@ -118,7 +122,7 @@ class Fleet:
                 port = self.stores[name].port
                 self.stores[name] = STORES[name](self.folder / name, port)
             else:
-                self.programs[name].start()
+                self.programs[name].start(environment)
         for name, since in said.items():
             says = partial(self.programs[name].says, ".started", since)
             until(says, 30, f"{name} starts")

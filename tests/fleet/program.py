@@ -21,7 +21,7 @@ class Program:
         self.name = name
         self.log = folder / f"{name}.log"
         self._argv = [sys.executable, "-m", "ops", *words]
-        self._environment = dict(environment)
+        self.environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -34,13 +34,13 @@ class Program:
         """Whether it has been started and has not ended."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> None:
-        """Start it; returns at once."""
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it, with more in its environment if given; returns at once."""
         assert not self.running()
         with self.log.open("ab") as out:
             self._process = subprocess.Popen(
-                self._argv, env=self._environment, cwd=ROOT, stdin=subprocess.DEVNULL,
-                stdout=out, stderr=out, start_new_session=True,
+                self._argv, env={**self.environment, **(environment or {})}, cwd=ROOT,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
 
     def send(self, number: signal.Signals) -> None:
