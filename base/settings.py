@@ -61,6 +61,10 @@ class Settings(BaseSettings):
     worker_threads: int = Field(4, ge=1)
     worker_poll_ms: int = Field(200, ge=10)
 
+    admin_enabled: bool = True  # /livez and /metrics, never on the doors' port
+    admin_host: str = "127.0.0.1"
+    admin_port: int = Field(9640, ge=0, le=65535)  # or the first free one above; 0: any
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("trusted_proxies", mode="before")

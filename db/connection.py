@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import NamedTuple
 
 import psycopg
 from psycopg import IsolationLevel
@@ -56,6 +57,35 @@ def close_pool() -> None:
         if _pool.cache_info().currsize:
             _pool().close()
             _pool.cache_clear()
+
+
+class PoolUse(NamedTuple):
+    """A pool's sessions now, and what was asked of it since it was made."""
+
+    open: int
+    idle: int
+    most: int
+    waiting: int  # who waits for one
+    requests: int
+    refused: int  # not had in time
+    wait_seconds: float
+
+
+def pool_use() -> PoolUse | None:
+    """How this process's pool is used; None when it was never made."""
+    with _making:
+        if not _pool.cache_info().currsize:
+            return None
+        found = _pool().get_stats()
+    return PoolUse(
+        found["pool_size"],
+        found["pool_available"],
+        found["pool_max"],
+        found.get("requests_waiting", 0),
+        found.get("requests_num", 0),
+        found.get("requests_errors", 0),
+        found.get("requests_wait_ms", 0) / 1000,
+    )
 
 
 def _configure(connection: Tx) -> None:

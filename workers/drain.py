@@ -17,11 +17,11 @@ from db import sessions
 from db.connection import Tx, transaction
 from journal.claims import Claimed, Consumer, consumer_name
 from journal.streams import Kind
-from workers import nudges
+from workers import nudges, tally
 from workers.queues import JOURNAL_QUEUES
 from workers.stopping import stopping
 from workers.stopping import wait as wait_or_stop
-from workers.store import store
+from workers.store import Outcome, store
 from workers.turns import Turns
 
 DRAIN_SECONDS = 5.0  # then another message goes on, so that a stop or a deploy waits for seconds
@@ -92,6 +92,7 @@ def _step(kind: Kind, consumer: Consumer) -> int:
             _store(kind, consumer, part)
     except BaseException:
         consumer.failed()
+        tally.failed(kind)
         # What does not get through in three seconds is tried in halves.
         _sizes[kind] = max(1, _sizes.get(kind, ITEMS_A_TRANSACTION) // 2)
         raise
@@ -115,10 +116,13 @@ def _parts(claimed: list[Claimed], most_items: int) -> Iterator[list[Claimed]]:
 
 def _store(kind: Kind, consumer: Consumer, part: list[Claimed]) -> None:
     """One transaction, then the acknowledgement."""
+    began, outcome = steady(), Outcome(kind)
     with transaction(wait_seconds=POOL_WAIT_SECONDS) as tx:
         at = sessions.begin_drain(tx, consumer.name, TRANSACTION_SECONDS)
-        done = store(tx, kind, part, at)
+        done = store(tx, kind, part, at, outcome)
+    tally.ended(kind, outcome.counts())
     consumer.acknowledge(done)
+    tally.drained(kind, sum(batch.count for batch in part), steady() - began)
     if len(done) < len(part):
         read = {batch.entry for batch in done}
         consumer.leave([batch for batch in part if batch.entry not in read])

@@ -6,10 +6,12 @@ from workers import clicks, conversions, held
 from workers.broker import broker
 from workers.lifeline import Lifeline
 from workers.maintenance import purges
+from workers.tally import CountRuns
 
 # A broker that was restarted is found again within a second; dramatiq would sleep through three.
 dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 0.5
 
 broker.add_middleware(Lifeline())
+broker.add_middleware(CountRuns())
 
 __all__ = ["broker", "clicks", "conversions", "held", "purges"]

@@ -13,6 +13,7 @@ from db.connection import Tx, transaction
 from db.held import HeldEvent
 from journal.streams import Kind
 from schemas.items import unpack
+from workers import tally
 from workers.broker import actor
 from workers.queues import Queue
 from workers.stopping import stopping
@@ -34,21 +35,24 @@ def release() -> None:
             return  # the leases run out, another worker goes on
         try:
             with transaction() as tx:
-                _try(tx, row)
+                ended = _try(tx, row)
+            if ended is not None:
+                tally.ended(ended.kind, {"stored": ended.stored})
         except (Transient, psycopg.OperationalError) as error:
             log().warning("held.postponed", id=row["id"], reason=str(error))
 
 
-def _try(tx: Tx, row: dict[str, Any]) -> None:
+def _try(tx: Tx, row: dict[str, Any]) -> Outcome | None:
+    """Write one item; what came of it, None when it could not even be read."""
     if row["kind"] not in list(Kind):
         _end(tx, row, work.retry, MOST_DELAY_SECONDS, "a kind of another release")
-        return
+        return None
     outcome = Outcome(Kind(row["kind"]))
     try:
         found = _found(row)
     except ValueError as error:
         _end(tx, row, work.bury, "unreadable", str(error)[:500])
-        return
+        return None
     write(tx, found, outcome)
     if row["position"] == held.WHOLE_BATCH:
         held.hold(tx, outcome.held)  # each of its items stands for itself now
@@ -61,6 +65,7 @@ def _try(tx: Tx, row: dict[str, Any]) -> None:
     else:
         delay = min(2.0 ** min(row["attempts"], 10), MOST_DELAY_SECONDS)
         _end(tx, row, work.retry, delay, "owner_locked")
+    return outcome
 
 
 def _end(tx: Tx, row: dict[str, Any], how: Callable[..., bool], *words: Any) -> None:

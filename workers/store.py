@@ -49,6 +49,17 @@ class Outcome:
         self.gone = 0  # with their deleted owner
         self.held: list[Holding] = []
 
+    def counts(self) -> dict[str, int]:
+        """How many ended how."""
+        dead = sum(1 for one in self.held if one.state == "dead")
+        return {
+            "stored": self.stored,
+            "duplicates": self.duplicates,
+            "gone": self.gone,
+            "dead": dead,
+            "deferred": len(self.held) - dead,
+        }
+
     def bury(self, found: Found, reason: str, error: str | None = None) -> None:
         """Keep an item as a dead letter."""
         self.held.append(
@@ -60,14 +71,17 @@ class Outcome:
         self.held.append(held.deferred_item(self.kind, found.batch, found.position, found.item))
 
 
-def store(tx: Tx, kind: Kind, claimed: list[Claimed], at: datetime) -> list[Claimed]:
+def store(
+    tx: Tx, kind: Kind, claimed: list[Claimed], at: datetime, outcome: Outcome | None = None
+) -> list[Claimed]:
     """Write the batches the ledger has not seen; returns those that may be acknowledged.
 
     Batches of an unknown version are not among them: they wait for a release that reads them.
-    `at` is the database's time: this host's may be days wrong.
+    `at` is the database's time: this host's may be days wrong. `outcome` is filled, and true
+    once the transaction is committed.
     """
     readable = [batch for batch in claimed if batch.version in READABLE or not batch.id]
-    outcome = Outcome(kind)
+    outcome = outcome or Outcome(kind)
     fresh = _admit(tx, readable, outcome, at)
     structlog.contextvars.bind_contextvars(batch_ids=[batch.id for batch in fresh[:5]])
     found = [one for batch in fresh for one in _items(batch, outcome)]
@@ -250,16 +264,8 @@ def _first_line(error: Exception) -> str:
 
 
 def _say(outcome: Outcome) -> None:
-    dead = sum(1 for one in outcome.held if one.state == "dead")
-    facts = {
-        "kind": str(outcome.kind),
-        "stored": outcome.stored,
-        "duplicates": outcome.duplicates,
-        "gone": outcome.gone,
-        "dead": dead,
-        "deferred": len(outcome.held) - dead,
-    }
-    if dead:
+    facts = {"kind": str(outcome.kind), **outcome.counts()}
+    if facts["dead"]:
         log().warning("events.stored", **facts)
     elif outcome.stored or outcome.held:
         log().debug("events.stored", **facts)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import psutil
 
-from base import clock
+from base import clock, identity
 from ops.local.folder import write_private
 
-# The system counts start times in hundredths; more would let a stranger with the same number in.
-_SAME_START_SECONDS = 0.05
 _GRACE_SECONDS = 5.0
 _STORES_GRACE_SECONDS = 30.0  # a database that is told to end writes what it holds in memory
 
@@ -29,15 +27,9 @@ class Child:
     signal: str  # the name of the signal that asks it to end
     store: bool  # ends after those that use it
 
-    def alive(self) -> psutil.Process | None:
-        """The very process, or `None` when it has ended, whoever has its number now."""
-        try:
-            process = psutil.Process(self.pid)
-            same = abs(_started(process) - self.started) <= _SAME_START_SECONDS
-            same = same and process.status() != psutil.STATUS_ZOMBIE
-            return process if same and self.boot == _boot() else None
-        except psutil.Error:
-            return None
+    def alive(self) -> bool:
+        """Whether this very process runs, whoever has its number now."""
+        return identity.alive(self.pid, self.started, self.boot)
 
 
 class Register:
@@ -50,8 +42,8 @@ class Register:
     def add(self, name: str, pid: int, stop_signal: str, *, store: bool) -> None:
         """Write down a child that was just started."""
         with contextlib.suppress(psutil.Error):  # it may have ended already
-            started = _started(psutil.Process(pid))
-            self._children[name] = Child(name, pid, started, _boot(), stop_signal, store)
+            started = identity.started(pid)
+            self._children[name] = Child(name, pid, started, identity.boot(), stop_signal, store)
             self._write()
 
     def clear(self) -> None:
@@ -75,18 +67,6 @@ def end(children: list[Child]) -> None:
     """End leftovers: the users of the stores first, then the stores; insist after a grace."""
     _end([child for child in children if not child.store], _GRACE_SECONDS)
     _end([child for child in children if child.store], _STORES_GRACE_SECONDS)
-
-
-def _started(process: psutil.Process) -> float:
-    return float(process.create_time() - psutil.boot_time())
-
-
-def _boot() -> str:
-    """This boot's name; where the system gives none, start times must do."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return ""
 
 
 def _end(children: list[Child], grace_seconds: float) -> None:
