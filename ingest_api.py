@@ -12,6 +12,7 @@ from base.logs import configure, log
 from base.settings import settings
 from ingest import answers, openapi, process
 from ingest.http import Request
+from ingest.limits import BURST, BURST_SECONDS, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
 from ingest.posted import Desk
 from ingest.process import Standing
@@ -22,6 +23,7 @@ from journal.streams import Kind
 from rules.destination import compile_link
 from rules.query import parse
 from schemas import beacon
+from schemas.items import Item
 
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
 BEACON_BYTES = 64 * 1024
@@ -42,9 +44,11 @@ class Doors:
         self.keeper = base.keeper
         self.shaper = Shaper(base.settings, base.clock)
         self.counts: Counter[str] = Counter()
+        self.limits = Limits(base.settings, asyncio.get_running_loop().time)
         self._desk = Desk(
-            base.keys, base.links, self.shaper, base.recorder, self.counts, base.keeper
-        )
+            base.keys, base.links, self.shaper, base.recorder, self.counts, base.keeper,
+            self.limits,
+        )  # fmt: skip
         self._fallback = compile_link(base.settings.fallback_url or "")
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -96,11 +100,10 @@ class Doors:
         asked = parse(query) if query else {}
         if not link.record or request.method == b"HEAD":
             self.counts["head" if link.record else f"unrecorded_{link.reason}"] += 1
-            where = link.template.location(
-                "", link.tracking_id, link.campaign_id, None, asked, link.pass_through
-            )
-            return answers.redirect(where, link.headers, None)
+            return _unrecorded(link, asked)
         item = self.shaper.visit(request, link, "click", asked)
+        if self._is_dropped(request, item):
+            return _unrecorded(link, asked)
         where = link.template.location(
             item["id"], link.tracking_id, link.campaign_id, item.get("source"), asked,
             link.pass_through,
@@ -135,6 +138,8 @@ class Doors:
             return answers.gif(None)
         event = told.event if told else "view"
         item = self.shaper.visit(request, link, event, asked)
+        if self._is_dropped(request, item):
+            return answers.gif(None)
         if told is not None:
             add_told(item, told)
         self.counts[event] += 1
@@ -164,6 +169,9 @@ class Doors:
                 self.counts["beacon_unknown"] += 1
                 return answers.error(404, "There is no such tracking id.", headers)
             item = self.shaper.visit(request, link, told.event, {})
+            if self._is_dropped(request, item):
+                sentence = "Too many events at once: send it again later."
+                return answers.too_many(sentence, BURST_SECONDS, headers)
             add_told(item, told)
             self.counts[told.event] += 1
             click_id = item.get("click") or item["id"]  # as the row's metadata has it
@@ -221,6 +229,18 @@ class Doors:
     def openapi(self, request: Request, _: str, query: bytes) -> bytes | None:
         """The doors, described for machines."""
         return answers.json(200, openapi.document(self.settings.url))
+
+    def _is_dropped(self, request: Request, item: Item) -> bool:
+        """Whether a visit is beyond a limit and not kept; marks one that is part of a burst."""
+        meta = item["meta"]
+        verdict = self.limits.visit(meta.get("ip") or self.shaper.network(request), item["user"])
+        if verdict & BURST and item["type"] != "conversion":
+            meta.setdefault("bot", "burst")
+        if not verdict & DROP:
+            return False
+        of_network = verdict & DROP_NETWORK
+        self.counts["rate_limited_prefix" if of_network else "rate_limited_tenant"] += 1
+        return True
 
     # --- later
 
@@ -289,6 +309,15 @@ def _told(request: Request, query: dict[str, str]) -> beacon.BeaconIn:
     if is_form and body.lstrip()[:1] not in (b"{", b"["):
         return beacon.shape(query | parse(body))
     return beacon.read(body, query)
+
+
+def _unrecorded(link: Link, asked: dict[str, str]) -> bytes:
+    """The redirect of a visit that is not kept: no click id anywhere."""
+    assert link.template is not None
+    where = link.template.location(
+        "", link.tracking_id, link.campaign_id, None, asked, link.pass_through
+    )
+    return answers.redirect(where, link.headers, None)
 
 
 def _may_exist(tracking_id: str) -> bool:

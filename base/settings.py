@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     link_cache_entries: int = Field(200_000, ge=1)
     max_connections: int = Field(8192, ge=1)
 
+    # Events a second that one ingest process takes, on average over ten seconds; 0: no limit.
+    limit_network_burst: float = Field(50, ge=0)  # of a /24 or /48: beyond, they are marked
+    limit_network: float = Field(1_000, ge=0)  # beyond, they are not kept
+    limit_tenant: float = Field(20_000, ge=0)
+    limit_key: float = Field(10_000, ge=0)
+
     pg_bindir: Path | None = None  # a PostgreSQL of the system for `up`, not the package's
 
     worker_threads: int = Field(4, ge=1)

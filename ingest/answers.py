@@ -1,5 +1,6 @@
 """The answers of the doors, as bytes."""
 
+import math
 from typing import Any
 
 import orjson
@@ -78,6 +79,13 @@ def not_found() -> bytes:
 def unavailable(sentence: str) -> bytes:
     """503 with a hint when to come back."""
     return text(503, sentence, b"Retry-After: 1\r\nCache-Control: no-store\r\n")
+
+
+def too_many(sentence: str, wait_seconds: float, headers: bytes = b"") -> bytes:
+    """429 for developers, with when to come back."""
+    return error(
+        429, sentence, b"Retry-After: %d\r\n%b" % (max(1, math.ceil(wait_seconds)), headers)
+    )
 
 
 def try_again(sentence: str) -> bytes:

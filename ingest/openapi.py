@@ -18,6 +18,12 @@ _ACK = {
         "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
     }
 }
+_LATER = {
+    "Retry-After": {
+        "description": "Seconds after which it may be sent again.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
+}
 
 
 def _query(*names: str) -> list[dict[str, Any]]:
@@ -147,6 +153,7 @@ def _beacon() -> dict[str, Any]:
             "404": _answer("No such tracking id.", _ERROR),
             "413": _answer("The body is too large.", _ERROR),
             "415": _answer("The body is compressed, or multipart.", _ERROR),
+            "429": _answer("Too many events from this network at once.", _ERROR, headers=_LATER),
             "503": _answer("Not recorded: send it again.", _ERROR),
         },
     }
@@ -172,6 +179,7 @@ def _events() -> dict[str, Any]:
             "403": _answer("The key or the account may not.", _ERROR),
             "413": _answer("The body is larger than 512 kB.", content=_PLAIN),
             "415": _answer("The body is compressed.", _ERROR),
+            "429": _answer("The key or the account sends too many.", _ERROR, headers=_LATER),
             "503": _answer("Unknown: send again, with an event_id for each item.", _ERROR),
         },
     }

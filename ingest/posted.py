@@ -10,6 +10,7 @@ from ingest import answers
 from ingest.http import Request
 from ingest.keeper import Keeper
 from ingest.known import Known
+from ingest.limits import Limits
 from ingest.links import Key, Link
 from ingest.recorder import Recorder
 from ingest.shape import Shaper, kind_of
@@ -34,6 +35,7 @@ class Desk:
         recorder: Recorder,
         counts: Counter[str],
         keeper: Keeper,
+        limits: Limits,
     ) -> None:
         self._keys = keys
         self._links = links
@@ -41,6 +43,7 @@ class Desk:
         self._recorder = recorder
         self._counts = counts
         self._keeper = keeper
+        self._limits = limits
 
     async def take(self, request: Request) -> bytes | None:
         """The answer to a post; None when it comes once the items are on disk."""
@@ -61,6 +64,9 @@ class Desk:
             return answers.error(403, f"This API key has no scope {SCOPE}.")
         if not may_post_events(key.user_status):
             return answers.error(403, f"This account is {key.user_status}.")
+        if wait := self._limits.wait_seconds(key.digest, key.user_id):
+            self._counts["rate_limited_key"] += 1
+            return answers.too_many("You send too many events: wait, then send it again.", wait)
         return await self._read(request, key)
 
     async def _key(self, request: Request) -> Key | None:
@@ -84,10 +90,12 @@ class Desk:
                 {one.tracking_id for one in read if isinstance(one, EventIn) and one.tracking_id}
             )
         except Refused as refusal:
+            self._limits.posted(key.digest, key.user_id, 1)
             self._counts["events_refused"] += 1
             return answers.error(400, str(refusal))
         except StoreAway:
             return answers.try_again("Your campaigns cannot be looked up: send it again.")
+        self._limits.posted(key.digest, key.user_id, len(read))
         return self._keep(request, key, read, links)
 
     def _keep(

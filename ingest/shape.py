@@ -107,6 +107,17 @@ class Shaper:
             if len(country) == 2 and country.isascii() and country.isupper():
                 meta["country"] = country
 
+    def network(self, request: Request) -> str:
+        """The truncated address of a visitor of whom nothing is kept."""
+        forwarded = request.headers.get(b"x-forwarded-for")
+        return addresses.truncate(
+            addresses.client(
+                request.peer,
+                None if forwarded is None else forwarded.decode("latin-1"),
+                self._trusted,
+            )
+        )
+
     def _from_proxy(self, peer: str) -> bool:
         address = addresses.parse(peer)
         return address is not None and any(address in network for network in self._trusted)
