@@ -1,4 +1,4 @@
-"""One fleet for all tests of this folder; after a failure the next test gets a new one."""
+"""One fleet for all tests of this folder and of tests/hostile; after a failure the next test gets a new one."""
 
 from collections.abc import Generator, Iterator
 
@@ -23,11 +23,13 @@ class _Holder:
             self.fleet = None
 
 
+_one = _Holder()  # for all folders that import these fixtures
+
+
 @pytest.fixture(scope="session")
 def _holder() -> Iterator[_Holder]:
-    holder = _Holder()
-    yield holder
-    holder.end()
+    yield _one
+    _one.end()
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Hostile input, item by item."""
