@@ -27,6 +27,7 @@ LARGE_BODIES = b"/v1/events"
 MAX_PIPELINED = 16  # or one with a body: then the socket is not read until one is answered
 REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping clients
 IDLE_SECONDS = 60  # a kept-alive connection without a request
+_VERSIONS = ("1.0", "1.1")
 WRITE_SECONDS = 15  # a client that does not read its answer
 LINGER_SECONDS = 1.0  # of a stop, in which a request that is on its way here still arrives
 
@@ -269,6 +270,10 @@ class Connection(asyncio.Protocol):
         if self._refused:
             return
         parser = self._parser
+        keep_alive = parser.should_keep_alive()
+        if not keep_alive and parser.get_http_version() not in _VERSIONS:
+            self._refuse(400, "This is not a well-formed HTTP/1.1 request.")
+            return
         body = self._body
         request = Request(
             self,
@@ -276,7 +281,7 @@ class Connection(asyncio.Protocol):
             self._target,
             self._headers,
             b"".join(body) if body else b"",
-            parser.should_keep_alive(),
+            keep_alive,
             b"connection" in self._headers and parser.get_http_version() == "1.0",
         )
         self._begin()

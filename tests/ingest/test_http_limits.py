@@ -21,6 +21,8 @@ from tests.ingest.talking import Talk, ask, talk
         (400, b"GET\r\n\r\n"),
         (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),  # TLS knocks at the wrong door
         (400, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        (400, b"GET /\r\n\r\n"),  # HTTP/0.9
+        (400, b"GET / HTTP/2.0\r\n\r\n"),
         (400, b"GET / HTTP/1.1\r\nBad Name: x\r\n\r\n"),
         (400, b"GET / HTTP/1.1\r\nA: b\0c\r\n\r\n"),
         (400, b"POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
