@@ -1,4 +1,4 @@
-"""One fleet for all tests of this folder and of tests/hostile; after a failure the next test gets a new one."""
+"""One fleet for all tests here and of tests/hostile; after a failure the next gets a new one."""
 
 from collections.abc import Generator, Iterator
 
