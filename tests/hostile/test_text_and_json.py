@@ -1,13 +1,14 @@
 """Items 1-15: text that no table holds, JSON that is none, numbers beyond all numbers."""
 
 import json
+from typing import Any
 
 import orjson
 
 from tests.hostile.siege import Siege, request, statuses
 
 _FIELDS = ("tracking_id", "event_id", "order_id", "source", "sub1", "sub20")
-_PLACES = [{field: "a\0b"} for field in _FIELDS] + [
+_PLACES: list[dict[str, Any]] = [{field: "a\0b"} for field in _FIELDS] + [
     {"metadata": {"k": "a\0b"}},
     {"metadata": {"a\0b": 1}},
     {"metadata": {"k": [{"k": "\0"}]}},
