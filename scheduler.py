@@ -42,7 +42,7 @@ def sweep_journal() -> None:
 
 def sweep_rows() -> None:
     """Whatever is due among the work rows gets a worker's attention."""
-    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=10) as tx:
         events_due = work.due(tx, HeldEvent, 1)
         purges_due = work.due(tx, Purge, 1)
     if events_due:
@@ -53,9 +53,9 @@ def sweep_rows() -> None:
 
 def make_partitions() -> None:
     """Months of events and days of the ledger, ahead and back; no request ever makes one."""
-    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         made = partitions.ensure_months(tx)
-    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         days = ledger.make_partitions(tx)
     if made or days:
         log().info("partitions.made", months=made, ledger_days=days)
@@ -63,7 +63,7 @@ def make_partitions() -> None:
 
 def prune() -> None:
     """Old entries of the change log, idempotency keys and dead letters, in chunks."""
-    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         links.prune(tx, CHANGES_HOURS)
     _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
     _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
@@ -80,7 +80,7 @@ def prune_ledger() -> None:
     if oldest < horizon:
         log().warning("ledger.kept", oldest=oldest.isoformat())
         return
-    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         ledger.drop_before(tx, horizon.date())
 
 
@@ -103,7 +103,7 @@ CHORES = (
 
 def _in_chunks(chunk: Callable[[Tx], int]) -> None:
     while True:
-        with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
             if chunk(tx) < CHUNK:
                 return
 

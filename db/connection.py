@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from base.errors import StoreAway
 from base.settings import settings
+from db.silence import bounded
 
 Tx = psycopg.Connection[TupleRow]
 
@@ -95,27 +96,32 @@ def _configure(connection: Tx) -> None:
 
 
 @contextmanager
-def transaction(*, wait_seconds: float | None = None) -> Iterator[Tx]:
+def transaction(
+    *, wait_seconds: float | None = None, limit_seconds: float | None = None
+) -> Iterator[Tx]:
     """One transaction: commits at the end of the block, rolls back when it raises.
 
     Raises `StoreAway` when no connection can be had within `wait_seconds` (default: the
     pool's own timeout), so that callers need not know psycopg to tell an outage from a bug.
+    After `limit_seconds` the session is hung up: whatever waits for it, the commit included,
+    raises psycopg's `OperationalError`, and whether it was committed is unknown.
     """
     try:
         context = pool().connection(timeout=wait_seconds)
         tx = context.__enter__()
     except (PoolTimeout, psycopg.OperationalError) as error:
         raise StoreAway("PostgreSQL did not give a connection in time.") from error
-    try:
-        yield tx
-    except BaseException as error:
-        broken = tx.broken or tx.closed
-        suppressed = context.__exit__(type(error), error, error.__traceback__)
-        if broken:
-            # The server has restarted: its other connections are as dead, and each would cost
-            # somebody a failed transaction.
-            pool().check()
-        if not suppressed:
-            raise
-    else:
-        context.__exit__(None, None, None)
+    with bounded(tx.fileno(), limit_seconds) if limit_seconds else nullcontext():
+        try:
+            yield tx
+        except BaseException as error:
+            broken = tx.broken or tx.closed
+            suppressed = context.__exit__(type(error), error, error.__traceback__)
+            if broken:
+                # The server has restarted: its other connections are as dead, and each would cost
+                # somebody a failed transaction. Asking them would wait for one that is silent.
+                pool().drain()
+            if not suppressed:
+                raise
+        else:
+            context.__exit__(None, None, None)

@@ -24,6 +24,7 @@ KEYS_A_ROUND = 500
 SILENT_SECONDS = 3.0
 TOUCH_SECONDS = 10.0
 CONNECT_SECONDS = 2.0
+ROUND_LIMIT_SECONDS = 10.0  # beyond, the session is dead, whatever its socket says
 
 Find = Callable[[Tx, list[str]], dict[str, Row | None]]
 
@@ -130,7 +131,7 @@ class Keeper:
         self._loop.call_soon_threadsafe(self.ready.set)
 
     def _round(self) -> None:
-        with transaction(wait_seconds=CONNECT_SECONDS) as tx:
+        with transaction(wait_seconds=CONNECT_SECONDS, limit_seconds=ROUND_LIMIT_SECONDS) as tx:
             if steady() - self._polled >= POLL_SECONDS or self._trouble is not None:
                 self._poll(tx)
                 self._polled = steady()

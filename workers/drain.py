@@ -32,6 +32,7 @@ SMALL_ITEMS = 2_500
 PAUSE_SECONDS = 0.05
 LOOK_FOR_STALE_SECONDS = 2.0
 POOL_WAIT_SECONDS = 5.0
+SILENT_SECONDS = 8.0  # less than until others take our claims over
 
 _here = threading.local()
 _numbers = itertools.count(1)
@@ -85,7 +86,7 @@ def drain(kind: Kind) -> int:
 def _step(kind: Kind, consumer: Consumer) -> int:
     """Claim what a dead worker left, else what is new, and store it; returns the items."""
     # The connection first: while PostgreSQL is away nothing is claimed.
-    with transaction(wait_seconds=POOL_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=POOL_WAIT_SECONDS, limit_seconds=SILENT_SECONDS) as tx:
         claimed = _take_over(kind, consumer, tx) or consumer.claim(ITEMS_A_TRANSACTION)
     try:
         for part in _parts(claimed, _sizes.get(kind, ITEMS_A_TRANSACTION)):
@@ -117,7 +118,7 @@ def _parts(claimed: list[Claimed], most_items: int) -> Iterator[list[Claimed]]:
 def _store(kind: Kind, consumer: Consumer, part: list[Claimed]) -> None:
     """One transaction, then the acknowledgement."""
     began, outcome = steady(), Outcome(kind)
-    with transaction(wait_seconds=POOL_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=POOL_WAIT_SECONDS, limit_seconds=SILENT_SECONDS) as tx:
         at = sessions.begin_drain(tx, consumer.name, TRANSACTION_SECONDS)
         done = store(tx, kind, part, at, outcome)
     tally.ended(kind, outcome.counts())

@@ -21,20 +21,21 @@ from workers.store import Found, Outcome, write
 
 CLAIM = 500
 LEASE_SECONDS = 30
+SILENT_SECONDS = 10.0
 MOST_DELAY_SECONDS = 60.0
 
 
 @actor("held.release", queue=Queue.CLICKS, time_limit_seconds=60)
 def release() -> None:
     """Try each due item once; one transaction an item, since each may be the odd one."""
-    with transaction() as tx:
+    with transaction(limit_seconds=SILENT_SECONDS) as tx:
         work.reclaim(tx, HeldEvent)
         rows = work.claim(tx, HeldEvent, CLAIM, LEASE_SECONDS)
     for row in rows:
         if stopping():
             return  # the leases run out, another worker goes on
         try:
-            with transaction() as tx:
+            with transaction(limit_seconds=SILENT_SECONDS) as tx:
                 ended = _try(tx, row)
             if ended is not None:
                 tally.ended(ended.kind, {"stored": ended.stored})

@@ -16,6 +16,7 @@ from workers import depths
 from workers.depths import Rows, Streams
 
 DATABASE_WAIT_SECONDS = 1.0
+SILENT_SECONDS = 10.0
 
 
 def watch(role: str) -> Watch:
@@ -53,7 +54,9 @@ class _Queues:
 
 
 def _rows() -> Rows:
-    with connection.transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with connection.transaction(
+        wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=SILENT_SECONDS
+    ) as tx:
         return depths.rows(tx)
 
 

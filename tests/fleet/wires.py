@@ -45,9 +45,14 @@ def fetch(command: list[bytes]) -> bool:
     return command[:1] == [b"EVALSHA"] and b"fetch" in command[4:5]
 
 
+def commit(tags: list[bytes]) -> bool:
+    """Any commit."""
+    return tags[-1:] == [b"COMMIT"]
+
+
 def commit_of_rows(tags: list[bytes]) -> bool:
     """The commit of a transaction that wrote events."""
-    return tags[-1:] == [b"COMMIT"] and any(tag.startswith(b"COPY") for tag in tags)
+    return commit(tags) and any(tag.startswith(b"COPY") for tag in tags)
 
 
 class RedisWatch:

@@ -16,7 +16,7 @@ from workers.stopping import stopping
 def run() -> None:
     """Finish what is marked; safe to stop at any moment, another run goes on."""
     while not stopping():
-        with transaction() as tx:
+        with transaction(limit_seconds=LEASE_SECONDS) as tx:
             work.reclaim(tx, Purge)
             rows = work.claim(tx, Purge, 1, LEASE_SECONDS)
         if not rows:

@@ -23,7 +23,7 @@ def purge(row: dict[str, Any], deleted: Callable[[int], None]) -> bool:
     """
     noun, key = row["noun"], row["key"]
     while not stopping():
-        with transaction() as tx:
+        with transaction(limit_seconds=LEASE_SECONDS) as tx:
             if not work.renew(tx, Purge, row["id"], row["attempts"], LEASE_SECONDS):
                 return False
             gone = events.purge_chunk(tx, noun, key, CHUNK)
