@@ -1,26 +1,34 @@
 """One fleet for all tests here and of tests/hostile; after a failure the next gets a new one."""
 
 from collections.abc import Generator, Iterator
+from typing import TypeVar
 
 import pytest
 
 from tests.fleet.fleet import PROGRAMS, Fleet
 from tests.fleet.rounds import HEAD, Report
+from tests.fleet.wired import Wired
 
 _failed = pytest.StashKey[bool]()
 _reports = pytest.StashKey[list[Report]]()
 _LINES = 40
+F = TypeVar("F", bound=Fleet)
 
 
 class _Holder:
-    """The fleet that stands, if any."""
+    """The fleets that stand, by class."""
 
-    fleet: Fleet | None = None
+    def __init__(self) -> None:
+        self._fleets: dict[type[Fleet], Fleet] = {}
 
-    def end(self) -> None:
-        if self.fleet is not None:
-            self.fleet.end()
-            self.fleet = None
+    def get(self, kind: type[F]) -> F:
+        found = self._fleets.get(kind) or self._fleets.setdefault(kind, kind())
+        assert isinstance(found, kind)
+        return found
+
+    def end(self, *kinds: type[Fleet]) -> None:
+        for kind in kinds or tuple(self._fleets):
+            self._fleets.pop(kind).end()
 
 
 _one = _Holder()  # for all folders that import these fixtures
@@ -32,17 +40,27 @@ def _holder() -> Iterator[_Holder]:
     _one.end()
 
 
+def _lend(holder: _Holder, kind: type[F], request: pytest.FixtureRequest) -> Iterator[F]:
+    lent = holder.get(kind)
+    yield lent
+    if request.node.stash.get(_failed, False):
+        holder.end(kind)
+        return
+    for name, program in lent.programs.items():
+        assert program.running() == (name in PROGRAMS), f"what has the test left of {name}?"
+    lent.until_drained()
+
+
 @pytest.fixture
 def fleet(_holder: _Holder, request: pytest.FixtureRequest) -> Iterator[Fleet]:
     """A whole Hopfleet that runs and has nothing to do; what a test kills it starts again."""
-    _holder.fleet = _holder.fleet or Fleet()
-    yield _holder.fleet
-    if request.node.stash.get(_failed, False):
-        _holder.end()
-        return
-    for name, program in _holder.fleet.programs.items():
-        assert program.running() == (name in PROGRAMS), f"what has the test left of {name}?"
-    _holder.fleet.until_drained()
+    yield from _lend(_holder, Fleet, request)
+
+
+@pytest.fixture
+def wired(_holder: _Holder, request: pytest.FixtureRequest) -> Iterator[Wired]:
+    """The same with a proxy in each wire; what a test makes bad it makes good again."""
+    yield from _lend(_holder, Wired, request)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +83,8 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes logged when a test fails."""
     report = yield
-    found = getattr(item, "funcargs", {}).get("fleet")
+    given = getattr(item, "funcargs", {})
+    found = given.get("fleet") or given.get("wired")
     if report.failed and isinstance(found, Fleet):
         item.stash[_failed] = True
         for log in sorted(found.folder.glob("*.log")):

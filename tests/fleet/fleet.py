@@ -3,12 +3,12 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import psycopg
 import redis
@@ -53,6 +53,8 @@ class Answer(NamedTuple):
 class Fleet:
     """Stores and programs; `end` leaves nothing behind."""
 
+    starters: ClassVar[dict[str, Callable[..., Server]]] = {**STORES}
+
     def __init__(self, **settings: str) -> None:
         """`settings` are more of `HOPFLEET_…`; a broker's address there stands for our own."""
         self._settings = {f"HOPFLEET_{name.upper()}": value for name, value in settings.items()}
@@ -68,7 +70,7 @@ class Fleet:
             raise
 
     def _start(self) -> None:
-        for name, start in STORES.items():
+        for name, start in self.starters.items():
             if name != "broker" or "HOPFLEET_BROKER_URL" not in self._settings:
                 self.stores[name] = start(self.folder / name)
         self._before_programs()
@@ -120,7 +122,7 @@ class Fleet:
         for name in names:
             if name in STORES:
                 port = self.stores[name].port
-                self.stores[name] = STORES[name](self.folder / name, port)
+                self.stores[name] = self.starters[name](self.folder / name, port)
             else:
                 self.programs[name].start(environment)
         for name, since in said.items():
