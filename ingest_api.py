@@ -61,8 +61,10 @@ class Doors:
         name, _, rest = path[1:].partition(b"/")
         door = _DOORS.get((name, request.method))
         if door is not None and rest:
+            request.door = name
             return door(self, request, segment(rest), query)
         if (page := _PAGES.get((path, request.method))) is not None:
+            request.door = path[1:]
             return page(self, request, "", query)
         allowed = [m for n, m in _DOORS if n == name and rest] + [m for p, m in _PAGES if p == path]
         if allowed:
@@ -78,6 +80,7 @@ class Doors:
         """`/r/{tracking_id}`: record a click, send the visitor on."""
         link = self.links.entries.get(tracking_id)
         if link is not None:
+            self.links.hits += 1
             return self._follow(request, link, query)
         return self._look_up(
             request, tracking_id, lambda found: self._redirect_to(request, found, query),
@@ -121,6 +124,7 @@ class Doors:
         tracking_id = name.removesuffix(".gif")
         link = self.links.entries.get(tracking_id)
         if link is not None:
+            self.links.hits += 1
             return self._pixel_of(request, link, query)
         return self._look_up(
             request, tracking_id, lambda found: self._pixel_of(request, found, query),
@@ -252,6 +256,7 @@ class Doors:
         unknown: Callable[[], bytes],
     ) -> bytes | None:
         if tracking_id in self.links.entries:
+            self.links.hits += 1
             return go_on(self.links.entries[tracking_id])
         if tracking_id in self.links.absent or not _may_exist(tracking_id):
             return go_on(None)

@@ -7,12 +7,13 @@ slow readers, the number of connections.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 
+from base.clock import steady
 from ingest import listening
 from ingest.responses import Date, text
 from ingest.targets import encoded_line
@@ -29,6 +30,7 @@ REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping c
 IDLE_SECONDS = 60  # a kept-alive connection without a request
 _VERSIONS = ("1.0", "1.1")
 WRITE_SECONDS = 15  # a client that does not read its answer
+_STATUS = len(b"HTTP/1.1 ")  # where an answer's status begins
 LINGER_SECONDS = 1.0  # of a stop, in which a request that is on its way here still arrives
 
 
@@ -50,7 +52,17 @@ def _with_connection(whole: bytes, what: bytes) -> bytes:
 class Request:
     """One complete request; `answer` may be called once, now or later, from the loop's thread."""
 
-    __slots__ = ("body", "connection", "headers", "keep_alive", "method", "old", "peer", "target")
+    __slots__ = (
+        "body",
+        "connection",
+        "door",
+        "headers",
+        "keep_alive",
+        "method",
+        "old",
+        "peer",
+        "target",
+    )
 
     def __init__(
         self,
@@ -70,6 +82,7 @@ class Request:
         self.keep_alive = keep_alive
         self.old = old  # HTTP/1.0, which takes silence about the connection for its end
         self.peer: str = connection.peer
+        self.door = b""  # the handler says which it was
 
     def answer(self, whole: bytes) -> None:
         """Send the answer; quietly does nothing when the client has gone."""
@@ -311,6 +324,7 @@ class Connection(asyncio.Protocol):
         """Write one answer and turn to the next request of this connection."""
         if self._closing:
             return
+        self.server.answered[request.door, whole[_STATUS]] += 1
         if request.method == b"HEAD":
             whole = whole[: whole.index(b"\r\n\r\n") + 4]
         # A door that stops still answers what came in before it could say so.
@@ -345,6 +359,7 @@ class Connection(asyncio.Protocol):
             return
         self._refused = True
         refusal = text(status, sentence, b"Connection: close\r\n")
+        self.server.answered[b"", refusal[_STATUS]] += 1
         if self._busy:
             self._refusal = refusal
         else:
@@ -386,6 +401,10 @@ class Server:
         self.on_bug = on_bug
         self.connections: set[Connection] = set()
         self.buffered = 0  # bytes of bodies that came in and are not answered yet
+        self.answered: Counter[tuple[bytes, int]] = (
+            Counter()
+        )  # by door and the status's first digit
+        self.moved = steady()  # when the loop last came by
         self.beat = 0  # seconds since start; a coarse clock that costs a request nothing
         self.stopping = False
         self.loop = asyncio.get_running_loop()
@@ -401,6 +420,7 @@ class Server:
     def _tick(self) -> None:
         Date.renew()
         self.beat += 1
+        self.moved = steady()
         for connection in list(self.connections):
             connection.close_if_due(self.beat)
         if not self.stopping or self.connections:

@@ -68,6 +68,10 @@ class Keeper:
             return "it does not answer"
         return self._trouble
 
+    def dead(self) -> str | None:
+        """Why this door will never learn anything more; None while it may."""
+        return None if self._thread.is_alive() else "its thread has ended"
+
     def add(self, noun: str, cache: Known[Any], find: Find) -> None:
         """Keep this cache, too; before `start`."""
         self._caches[noun] = (cache, find)

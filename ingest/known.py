@@ -45,6 +45,7 @@ class Known(Generic[T]):
         # Ordered ones forget their first entry at once; a plain dict walks over all it forgot.
         self.entries: OrderedDict[str, T] = OrderedDict()
         self.absent: OrderedDict[str, None] = OrderedDict()
+        self.hits = 0  # the doors count their own looks into `entries`, too
         self.hits_missed = 0
         self._room = room
         self._compile = compile_row
@@ -62,6 +63,7 @@ class Known(Generic[T]):
         missing = []
         for key in keys:
             if key in self.entries:
+                self.hits += 1
                 found[key] = self.entries[key]
             elif key in self.absent:
                 found[key] = None

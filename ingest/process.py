@@ -22,10 +22,12 @@ from ingest.known import Known
 from ingest.links import Key, Link, compile_key, compiler
 from ingest.recorder import Recorder
 from ingest.replay import BUDGET_SECONDS, Replayer
+from ingest.watching import Shown
 from journal.appends import Appender
 from journal.spool import Spool
 from workers.nudges import Nudger
 from workers.queues import JOURNAL_QUEUES
+from workers.watching import watch
 
 FIRST_LOOK_SECONDS = 0.5
 
@@ -66,10 +68,14 @@ async def run(
     await _first_look(recorder, base)
     settle()
     server = await _open(chosen, host, port, make_handler(base))
+    watching = watch("ingest")
+    Shown(server, recorder, base.keeper, (base.links, base.keys), clock).add_to(watching)
+    watching.open(door=f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
     await _until_told(
         [recorder.run(), recorder.watch(), Replayer(recorder, slow, spool).run()],
         end=lambda: _end(server, recorder),
     )
+    watching.close()
     nudger.stop()
     base.keeper.stop()
     appender.close()

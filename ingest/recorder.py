@@ -11,13 +11,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from admin.pulse import silent
 from base.clock import OffsetClock, steady
 from base.errors import JournalRefused, StoreAway
 from base.ids import uuid7_hex
 from base.logs import log
 from ingest.answers import without_ack
 from ingest.http import Request
+from ingest.pace import JOURNAL, SPOOL, Pace
 from journal.appends import Appender, Batch
+from journal.room import Room
 from journal.spool import Spool, SpoolFull
 from journal.streams import Kind
 from schemas.items import VERSION, Item, pack
@@ -43,13 +46,14 @@ T = TypeVar("T")
 class _Group:
     """Items of many requests on their way into one append."""
 
-    __slots__ = ("bytes", "count", "items", "waiters")
+    __slots__ = ("bytes", "count", "items", "opened", "waiters")
 
     def __init__(self) -> None:
         self.items: dict[Kind, list[Item]] = {}
         self.waiters: list[Waiter] = []
         self.count = 0
         self.bytes = 0
+        self.opened = 0.0  # when its first item came
 
     def batches(self, ms: int) -> list[Batch]:
         return [batch for kind, items in self.items.items() for batch in _batches(kind, items, ms)]
@@ -91,11 +95,29 @@ class Recorder:
         self.trouble: str | None = "the journal is not connected yet"
         self.spool_full = False
         self.dropped: Counter[str] = Counter()
+        self.replayed = 0  # items that went from spools to the journal
+        self.pace = Pace()
+        self._kept_in = JOURNAL
+        self._began: float | None = None  # when the append in flight began
 
     @property
     def spool_bytes(self) -> int:
         """Bytes waiting in this process's spool."""
         return self._spool.bytes
+
+    @property
+    def waiting(self) -> int:
+        """Items in memory that are on no disk yet."""
+        return self._waiting
+
+    def spool_room(self) -> Room:
+        """How full this process's spool is; raises OSError."""
+        return self._spool.room()
+
+    def stuck(self, most_seconds: float) -> str | None:
+        """Why the append in flight will not end; None while there is hope, or none in flight."""
+        began = self._began
+        return None if began is None else silent(began, most_seconds)
 
     # --- in
 
@@ -140,6 +162,8 @@ class Recorder:
         waiter[0].answer(waiter[2] or without_ack(waiter[1]))
 
     def _add(self, group: _Group, count: int, waiter: Waiter) -> None:
+        if not group.count:
+            group.opened = steady()
         group.waiters.append(waiter)
         group.count += count
         self._waiting += count
@@ -160,8 +184,12 @@ class Recorder:
             if not self._groups:
                 self._groups.append(_Group())
             batches = group.batches(self._clock.ms())
+            began = self._began = steady()
             kept = await self._keep(batches)
+            self._began = None
             self._waiting -= group.count
+            if kept:
+                self.pace.done(self._kept_in, group.count, group.opened, began)
             if not kept:
                 self.dropped["spool_full"] += group.count
             loop.call_soon(group.answer, kept)
@@ -176,6 +204,7 @@ class Recorder:
             else:
                 for batch in batches:
                     self._on_kept(batch.kind)
+                self._kept_in = JOURNAL
                 return True
         try:
             await asyncio.get_running_loop().run_in_executor(
@@ -191,6 +220,7 @@ class Recorder:
             log().exception("spool.failed")
             return False
         self.spool_full = False
+        self._kept_in = SPOOL
         return True
 
     def _down(self, error: Exception) -> None:

@@ -79,6 +79,7 @@ class Replayer:
             # A crash tears the last record, which nobody was told is safe; all else is the disk.
             log().warning("spool.damaged", segment=segment.name, bytes=damage.bytes)
         items = sum(batch.count for batch in batches)
+        self._recorder.replayed += items
         log().info("spool.replayed", segment=segment.name, items=items)
         return damage
 

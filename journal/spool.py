@@ -20,6 +20,7 @@ from pathlib import Path
 from base.errors import StoreAway
 from base.ids import time_of
 from journal.appends import Batch
+from journal.room import Room
 from journal.streams import Kind
 
 _MAGIC = b"\xf4HF1"  # no JSON and no UTF-8 contains it, so a scan finds the next record
@@ -113,6 +114,10 @@ class Spool:
             except OSError as error:
                 self.seal()
                 raise SpoolFull(f"The spool's disk refuses: {error.strerror}.") from error
+
+    def room(self) -> Room:
+        """How full it is; raises OSError."""
+        return Room(self.bytes, self._bound(), "its bound")
 
     def _bound(self) -> int:
         free = shutil.disk_usage(self.folder).free
