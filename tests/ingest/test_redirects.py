@@ -109,7 +109,7 @@ def test_an_address_without_a_door_is_404(door: Door, target: str) -> None:
     ("method", "target", "allowed"),
     [
         ("POST", "/r/x", "GET, HEAD"),
-        ("DELETE", "/p/x.gif", "GET"),
+        ("DELETE", "/p/x.gif", "GET, HEAD"),
         ("GET", "/e/x", "POST, OPTIONS"),
         ("GET", "/v1/events", "POST"),
         ("POST", "/healthz", "GET, HEAD"),
