@@ -12,6 +12,9 @@ import redis
 from apscheduler.schedulers.background import BackgroundScheduler
 from dramatiq.errors import BrokerConnectionError
 
+from admin.chores import Chores
+from admin.pulse import silent
+from admin.watch import Watch
 from base import signals
 from base.clock import now
 from base.errors import HopfleetError
@@ -25,12 +28,15 @@ from journal import claims, spool
 from journal.streams import Kind
 from workers import nudges
 from workers.queues import JOURNAL_QUEUES, Queue
+from workers.watching import watch
 
 CHANGES_HOURS = 24
 KEYS_DAYS = 90
 DEAD_DAYS = 90
 CHUNK = 5_000
 DATABASE_WAIT_SECONDS = 2.0
+MOST_SWEEP_SECONDS = 120.0  # its waits are bounded by far less
+MOST_SILENT_SECONDS = 180.0  # later than that, so that the sweep that hangs is named
 
 
 def sweep_journal() -> None:
@@ -114,10 +120,15 @@ _OUTAGES = (HopfleetError, psycopg.Error, redis.RedisError, BrokerConnectionErro
 class _Outages:
     """An outage is one warning when it begins and one line when it ends, not one a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, chores: Chores) -> None:
         self._away: set[str] = set()
+        self._chores = chores
 
     def run(self, chore: Chore) -> None:
+        self._chores.begins(chore.name)
+        self._chores.ended(chore.name, self._run(chore))
+
+    def _run(self, chore: Chore) -> str:
         try:
             chore.step()
         except _OUTAGES as e:
@@ -126,19 +137,33 @@ class _Outages:
                     "chore.postponed", chore=chore.name, reason=str(e) or type(e).__name__
                 )
             self._away.add(chore.name)
+            return "postponed"
         except Exception:
             log().exception("chore.failed", chore=chore.name)
-        else:
-            if chore.name in self._away:
-                log().info("chore.resumed", chore=chore.name)
-                self._away.discard(chore.name)
+            return "failed"
+        if chore.name in self._away:
+            log().info("chore.resumed", chore=chore.name)
+            self._away.discard(chore.name)
+        return "done"
+
+
+def _watched(chores: Chores) -> Watch:
+    """What this process shows of itself: alive while the chores of every second go round."""
+    watching = watch("scheduler")
+    sweeps = tuple(chore.name for chore in CHORES if chore.every_seconds == 1)
+    watching.part("clock", lambda: silent(chores.beat, MOST_SILENT_SECONDS))
+    watching.part("sweeps", lambda: chores.hanging(sweeps, MOST_SWEEP_SECONDS))
+    watching.numbers(chores.collect)
+    return watching
 
 
 def main() -> None:
     """Tick until SIGTERM or SIGINT."""
     configure(settings().log_level, "scheduler")
     signals.hold()
-    outages = _Outages()
+    chores = Chores()
+    outages = _Outages(chores)
+    watching = _watched(chores)
     # In UTC: in a zone with summer time APScheduler's loop stands still for an hour each spring.
     clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
     for chore in CHORES:
@@ -147,7 +172,9 @@ def main() -> None:
             next_run_time=now(), misfire_grace_time=None, id=chore.name,
         )  # fmt: skip
     clock.start()
+    watching.open()
     log().info("scheduler.started")
     signals.wait()
+    watching.close()
     clock.shutdown(wait=False)
     log().info("scheduler.stopped")

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from tests import broker_first  # noqa: F401  # isort: skip (before what sends nudges)
 import scheduler
+from admin.chores import Chores
 from base.clock import now, sleep, steady, wall_ms
 from base.errors import StoreAway
 from base.settings import settings
@@ -238,7 +239,7 @@ def test_an_outage_is_one_warning_and_its_end_one_line() -> None:
         if (answer := answers.pop(0)) is not None:
             raise answer
 
-    outages = scheduler._Outages()
+    outages = scheduler._Outages(Chores())
     chore = Chore("chore", 1, step)
     with capture_logs() as lines:
         for _ in range(5):
@@ -252,7 +253,7 @@ def test_a_bug_in_a_chore_is_an_error_and_ends_nothing() -> None:
         raise KeyError("bug")
 
     with capture_logs() as lines:
-        scheduler._Outages().run(Chore("chore", 1, step))
+        scheduler._Outages(Chores()).run(Chore("chore", 1, step))
 
     assert [(line["event"], line["log_level"]) for line in lines] == [("chore.failed", "error")]
 

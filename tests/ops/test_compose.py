@@ -75,9 +75,22 @@ def test_only_the_journal_is_on_disk_before_it_answers(compose: Any) -> None:
     assert "maxmemory-policy noeviction" in broker["command"][-1]
 
 
-def test_stores_and_doors_have_health_checks(compose: Any) -> None:
-    for name in ("postgres", "journal", "broker", "ingest"):
+def test_every_service_that_stays_has_a_health_check(compose: Any) -> None:
+    for name in ("postgres", "journal", "broker"):
         assert compose["services"][name]["healthcheck"]["test"]
+    for name, service in ours(compose).items():
+        if name == "migrate":
+            assert service["healthcheck"] == {"disable": True}
+        else:
+            asked = service["healthcheck"]["test"][-1]
+            port = service["environment"]["HOPFLEET_ADMIN_PORT"]
+            assert f"http://127.0.0.1:{port}/livez" in asked
+
+
+def test_the_admin_port_is_published_nowhere(compose: Any) -> None:
+    for service in ours(compose).values():
+        port = str(service["environment"]["HOPFLEET_ADMIN_PORT"])
+        assert not any(port in published for published in service.get("ports", ()))
 
 
 def test_every_door_has_a_volume_of_its_own_for_its_spool(compose: Any) -> None:
