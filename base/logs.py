@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import structlog
 
+SAME_AGAIN_SECONDS = 60.0
+
 
 def _line(event: MutableMapping[str, Any]) -> bytes:
     """One JSON object; what JSON or orjson cannot hold is said as text, never raised."""
@@ -24,6 +26,25 @@ def _plain(value: Any) -> Any:
 
 def _render(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
     return _line(event)
+
+
+class _Once(logging.Filter):
+    """Lets a library say the same thing again only after a while.
+
+    Each of dramatiq's consumers tries an absent broker twice a second, and says so each time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, tuple[str, float]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        said, at = self._said.get(record.name, ("", 0.0))
+        if text == said and record.created - at < SAME_AGAIN_SECONDS:
+            return False
+        self._said[record.name] = (text, record.created)
+        return True
 
 
 def configure(level: str = "info", process: str | None = None) -> None:
@@ -51,6 +72,7 @@ def configure(level: str = "info", process: str | None = None) -> None:
             ],
         )
     )
+    handler.addFilter(_Once())
     logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
     # These say once a second that a store is away, which we say once.
     for noisy in ("apscheduler", "psycopg.pool"):

@@ -86,3 +86,12 @@ def test_bound_facts_are_in_every_line_that_follows() -> None:
     first, second = lines(bound + "log().info('a.b'); log().info('c.d')")
 
     assert first["message_id"] == second["message_id"] == "m1"
+
+
+def test_a_library_that_says_the_same_again_and_again_is_heard_once() -> None:
+    (found, other) = lines(
+        "import logging; it, another = map(logging.getLogger, ('one', 'two'));"
+        "[it.critical('no %s', 'broker') for _ in range(20)]; another.critical('no broker')"
+    )
+
+    assert found["event"] == other["event"] == "no broker"
