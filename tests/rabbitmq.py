@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pika
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from base.clock import sleep, steady
 from ops.local.ports import free_port
@@ -30,7 +30,7 @@ def scripts() -> Path | None:
 
 
 class Rabbit:
-    """One node with a port mapper of its own; starts at once, `end` leaves nothing behind."""
+    """One node with a port mapper of its own; `end` leaves nothing behind."""
 
     def __init__(self, *, tls: Path | None = None) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hopfleet-rabbitmq-"))
@@ -42,7 +42,7 @@ class Rabbit:
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
         self._mapper = self._run("epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1")
-        self.launch()
+        self._process: subprocess.Popen[bytes] | None = None
 
     def _config(self, tls: Path | None) -> str:
         lines = [
@@ -104,19 +104,11 @@ class Rabbit:
         login = f"{USER}:{quote(self.password, safe='')}"
         return f"{scheme}://{login}@{host}:{port}/{quote(VHOST, safe='')}"
 
-    def launch(self) -> None:
-        """Start the node on what its folder holds; does not wait."""
+    def start(self) -> None:
+        """Start the node on what its folder holds, and wait until it takes connections."""
         folder = scripts()
         assert folder is not None
         self._process = self._run(str(folder / "rabbitmq-server"))
-
-    def start(self) -> None:
-        """Start the node and wait until it takes connections."""
-        self.launch()
-        self.wait()
-
-    def wait(self) -> None:
-        """Wait until it takes connections."""
         end = steady() + _START_SECONDS
         while not self._answers():
             assert self._process.poll() is None, self.said()
@@ -138,6 +130,7 @@ class Rabbit:
 
     def kill(self) -> None:
         """`kill -9`, and wait until it is gone."""
+        assert self._process is not None
         self._process.kill()
         self._process.wait(10)
 
@@ -169,15 +162,17 @@ class Rabbit:
         self.ask(lambda channel: [channel.queue_delete(queue) for queue in queues])
 
     def consumers(self, queue: str) -> int:
-        """How many consume a queue; raises when there is none."""
-        return int(
-            self.ask(lambda channel: channel.queue_declare(queue, passive=True).method)
-            .consumer_count
-        )  # fmt: skip
+        """How many consume a queue; -1 while there is no such queue."""
+        try:
+            found = self.ask(lambda channel: channel.queue_declare(queue, passive=True))
+        except ChannelClosedByBroker:
+            return -1
+        return int(found.method.consumer_count)
 
     def end(self) -> None:
         """End node and port mapper, and remove the folder."""
         for process in (self._process, self._mapper):
-            process.kill()
-            process.wait(10)
+            if process is not None:
+                process.kill()
+                process.wait(10)
         shutil.rmtree(self.folder, ignore_errors=True)

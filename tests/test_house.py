@@ -49,6 +49,7 @@ SPEAKS_REDIS = {
     "journal/wire.py": "the door's end of the journal",
     "workers/on_redis.py": "the broker, when it is one",
     "journal/room.py": "asks how full the journal's server is",
+    "workers/drain.py": "names the errors of what nudges does",
     "scheduler.py": "names the errors of what nudges does",
 }
 IMPORTS_INSIDE = {

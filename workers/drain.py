@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 
 import psycopg
+import redis
+from dramatiq.errors import BrokerConnectionError
 
 from base.clock import steady
 from base.errors import Transient
@@ -73,7 +75,7 @@ def drain(kind: Kind) -> int:
             if not found and (left := _turns.leave_unless_asked(kind)):
                 break
             if steady() > end:
-                nudges.nudge(JOURNAL_QUEUES[kind])
+                _pass_on(kind)
                 break
             if found < SMALL_ITEMS:
                 wait_or_stop(PAUSE_SECONDS)
@@ -81,6 +83,13 @@ def drain(kind: Kind) -> int:
         if not left:
             _turns.leave(kind)
     return stored
+
+
+def _pass_on(kind: Kind) -> None:
+    try:
+        nudges.nudge(JOURNAL_QUEUES[kind])
+    except (BrokerConnectionError, redis.RedisError) as error:
+        log().warning("broker.away", reason=str(error) or type(error).__name__)  # a sweep follows
 
 
 def _step(kind: Kind, consumer: Consumer) -> int:

@@ -10,6 +10,8 @@ from workers.tally import CountRuns
 
 # A broker that was restarted is found again within a second; dramatiq would sleep through three.
 dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 0.5
+# Nor does a thread that could not acknowledge keep still for five: its nudge is worth nothing.
+dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS = 1
 
 broker.add_middleware(Lifeline())
 broker.add_middleware(CountRuns())

@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import dramatiq.brokers.rabbitmq
 import pika
 from dramatiq import Consumer, Message, Middleware
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
@@ -23,12 +22,10 @@ from workers.queues import Queue
 
 HEARTBEAT_SECONDS = 10  # a server that hangs is given up after two
 TEND_SECONDS = 3.0  # well within a heartbeat
-# A server short of memory or disk takes nothing from those who send, and says nothing either.
-BLOCKED_SECONDS = 2.0
+# A server short of memory or disk takes nothing from those who send, nor notices that they go: a
+# connection given up sooner would be one more for it to hold.
+BLOCKED_SECONDS = 60.0
 _NOT_FOUND = 404
-
-# One more than the first: a connection that had nothing to do may be closed without our noticing.
-dramatiq.brokers.rabbitmq.MAX_ENQUEUE_ATTEMPTS = 2
 
 
 def parameters(url: str) -> pika.URLParameters:
@@ -61,11 +58,13 @@ class OnRabbitmq(RabbitmqBroker):
     """
 
     def __init__(self, url: str, middleware: list[Middleware]) -> None:
-        super().__init__(middleware=middleware, confirm_delivery=True)
+        super().__init__(middleware=middleware)
         self.parameters: Any = [parameters(one) for one in url.split(";")]
         self.state: Any = SimpleNamespace()
         self._alone = threading.RLock()
         self._tender: threading.Thread | None = None
+        self._known: Any = None
+        self._is_blocked = False
 
     @contextmanager
     def _sending(self) -> Iterator[None]:
@@ -75,10 +74,27 @@ class OnRabbitmq(RabbitmqBroker):
                 self._tender = threading.Thread(target=self._tend, name="broker", daemon=True)
                 self._tender.start()
             try:
+                self._connect()
                 yield
             except (AMQPError, OSError) as error:
                 self._hang_up()
                 raise BrokerAway(str(error) or type(error).__name__) from error
+
+    def _connect(self) -> None:
+        """A connection that is alive; raises `BrokerAway` while it would swallow what is sent."""
+        try:
+            self.connection.process_data_events(0)
+        except (AMQPError, OSError):  # an idle one may have been closed: a fresh one tells
+            self._hang_up()
+        if self.connection is not self._known:
+            self._known, self._is_blocked = self.connection, False
+            self._known.add_on_connection_blocked_callback(lambda *_: self._block(True))
+            self._known.add_on_connection_unblocked_callback(lambda *_: self._block(False))
+        if self._is_blocked:
+            raise BrokerAway("RabbitMQ is short of memory or disk, and takes nothing.")
+
+    def _block(self, is_blocked: bool) -> None:
+        self._is_blocked = is_blocked
 
     def _tend(self) -> None:
         pause = threading.Event()
@@ -96,7 +112,7 @@ class OnRabbitmq(RabbitmqBroker):
             del self.connection
 
     def enqueue(self, message: "Message[Any]", *, delay: int | None = None) -> "Message[Any]":
-        """Send, and hear that it has arrived."""
+        """Send; whether it arrives is not asked, since a sweep would send the next."""
         with self._sending():
             return super().enqueue(message, delay=delay)
 
@@ -118,21 +134,15 @@ class OnRabbitmq(RabbitmqBroker):
 
     def _look(self, queue: Queue) -> Attendance | None:
         """None when there is no such queue, which the next `enqueue` then makes."""
-        for is_last in (False, True):
-            try:
-                found = self.channel.queue_declare(queue=str(queue), passive=True).method
-                return Attendance(found.message_count, found.consumer_count)
-            except ChannelClosedByBroker as error:
-                del self.channel
-                if error.reply_code != _NOT_FOUND:
-                    raise
-                self.queues_pending.add(str(queue))
-                return None
-            except AMQPError:
-                if is_last:
-                    raise
-                self._hang_up()
-        return None
+        try:
+            found = self.channel.queue_declare(queue=str(queue), passive=True).method
+        except ChannelClosedByBroker as error:
+            if error.reply_code != _NOT_FOUND:
+                raise
+            del self.channel
+            self.queues_pending.add(str(queue))
+            return None
+        return Attendance(found.message_count, found.consumer_count)
 
     def seen(self, queues: Iterable[Queue], name: str) -> None:
         """Nothing to say: the server sees who consumes."""
@@ -145,4 +155,7 @@ class OnRabbitmq(RabbitmqBroker):
         with self._sending():
             found = [queue for queue in Queue if self._look(queue) is not None]
             version = self.connection._impl.server_properties.get("version", "of unknown version")
-        return f"RabbitMQ {version} answers, {len(found)} of {len(Queue)} queues are made."
+        return (
+            f"RabbitMQ {version} answers; {len(found)} of {len(Queue)} queues are there, each is"
+            " made by its first worker."
+        )
