@@ -260,6 +260,8 @@ class Doors:
             return go_on(self.links.entries[tracking_id])
         if tracking_id in self.links.absent or not _may_exist(tracking_id):
             return go_on(None)
+        if self.links.is_made_up(tracking_id):
+            return go_on(None)
 
         async def fetched() -> bytes | None:
             try:

@@ -79,6 +79,15 @@ def find(tx: Tx, tracking_ids: Iterable[str]) -> list[LinkRow]:
     return [row if isinstance(row.settings, dict) else row._replace(settings=None) for row in rows]
 
 
+def page(tx: Tx, after: str, count: int) -> list[str]:
+    """The next `count` tracking ids behind `after`, in the order of their index."""
+    found = tx.execute(
+        "SELECT tracking_id FROM campaigns WHERE tracking_id > %s ORDER BY tracking_id LIMIT %s",
+        (after, count),
+    )
+    return [row[0] for row in found]
+
+
 class Cursor(NamedTuple):
     """How far changes were read: a snapshot, which also knows who had not committed yet."""
 

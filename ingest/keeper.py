@@ -26,7 +26,10 @@ TOUCH_SECONDS = 10.0
 CONNECT_SECONDS = 2.0
 ROUND_LIMIT_SECONDS = 10.0  # beyond, the session is dead, whatever its socket says
 
+PAGE_KEYS = 2_000  # of all there are, a round: few milliseconds of it hold up the doors
+
 Find = Callable[[Tx, list[str]], dict[str, Row | None]]
+List = Callable[[Tx, str, int], list[str]]
 
 
 def find_links(tx: Tx, tracking_ids: list[str]) -> dict[str, Row | None]:
@@ -48,6 +51,7 @@ class Keeper:
     def __init__(self, copy: Copy) -> None:
         self._copy = copy
         self._caches: dict[str, tuple[Known[Any], Find]] = {}
+        self._lists: dict[str, List] = {}
         self._loop = asyncio.get_running_loop()
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -72,9 +76,11 @@ class Keeper:
         """Why this door will never learn anything more; None while it may."""
         return None if self._thread.is_alive() else "its thread has ended"
 
-    def add(self, noun: str, cache: Known[Any], find: Find) -> None:
-        """Keep this cache, too; before `start`."""
+    def add(self, noun: str, cache: Known[Any], find: Find, list_all: List | None = None) -> None:
+        """Keep this cache, too; before `start`. With `list_all`, know which keys there are."""
         self._caches[noun] = (cache, find)
+        if list_all is not None:
+            self._lists[noun] = list_all
 
     def start(self) -> None:
         """Begin; `ready` is set after the first round, whether it reached PostgreSQL or not."""
@@ -146,10 +152,20 @@ class Keeper:
                 if keys := self._on_loop(partial(cache.wanted, KEYS_A_ROUND)):
                     self._refresh(tx, cache, find, keys)
                     self._wake.set()  # there may be more, or more by now
+            self._list(tx)
+
+    def _list(self, tx: Tx) -> None:
+        """Read on in what there is; after the first poll, so that nothing falls in between."""
+        for noun, list_all in self._lists.items():
+            existing = self._caches[noun][0].existing
+            if not existing.complete:
+                existing.read(list_all(tx, existing.after, PAGE_KEYS), PAGE_KEYS)
+                self._wake.set()
 
     def _refresh(self, tx: Tx, cache: Known[Any], find: Find, keys: list[str]) -> None:
         rows = _found(tx, find, keys)
         known = {key: row for key, row in rows.items() if row}
+        cache.existing.add(key for key in known if key not in cache.existing)
         gone = self._copy.keys(cache.noun, [key for key in keys if key not in known])
         if known or gone:
             self._copy.write(cache.noun, {**known, **dict.fromkeys(gone)})
@@ -169,10 +185,12 @@ class Keeper:
     def _follow(self, tx: Tx, changes: list[tuple[str, str]]) -> None:
         if any(noun == "all" for noun, _ in changes):
             for cache, _ in self._caches.values():
+                cache.existing.restart()
                 self._on_loop(cache.forget_all)
             return
         for noun, (cache, find) in self._caches.items():
             keys = {key for of, key in changes if of == noun}
+            cache.existing.add(keys)
             users = {key for of, key in changes if of == "user"}
             held = set(self._on_loop(partial(cache.holds, keys)))
             held.update(self._copy.keys(cache.noun, sorted(keys)))

@@ -16,6 +16,7 @@ from base.errors import Misused
 from base.logs import log
 from base.memory import settle
 from base.settings import Settings
+from db import links as db_links
 from ingest import http, keeper
 from ingest.copy import Copy
 from ingest.known import Known
@@ -104,7 +105,7 @@ def _know(chosen: Settings, clock: OffsetClock, recorder: Recorder) -> Standing:
     compile_row = compiler(chosen.fallback_url, chosen.respect_gpc, own)
     links = Known("link", chosen.link_cache_entries, compile_row, copy, keep.ask)
     keys = Known("key", chosen.link_cache_entries, compile_key, copy, keep.ask)
-    keep.add("link", links, keeper.find_links)
+    keep.add("link", links, keeper.find_links, db_links.page)
     keep.add("key", keys, keeper.find_keys)
     return Standing(chosen, clock, recorder, links, keys, keep)
 

@@ -93,6 +93,16 @@ def count(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
     return int(str(row[0])) if row else 0
 
 
+def transactions(url: str) -> int:
+    """Transactions that the database has seen, as its statistics say; a second late."""
+    with session(url) as connection:
+        row = connection.execute(
+            "SELECT xact_commit + xact_rollback FROM pg_stat_database"
+            " WHERE datname = current_database()"
+        ).fetchone()
+    return int(str(row[0])) if row else 0
+
+
 def wait_for_rows(url: str, wanted: int, limit_seconds: float) -> tuple[int, float]:
     """Wait until there are `wanted` rows; (rows then, seconds waited), at most the limit."""
     started = steady()

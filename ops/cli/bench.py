@@ -1,8 +1,8 @@
-"""`hopfleet bench ingest`: measure this machine, beside the limit and the usual way."""
+"""`hopfleet bench …`: measure this machine, beside the limit and the usual way, and in trouble."""
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
 import typer
@@ -47,3 +47,33 @@ def ingest(
     if json is not None:
         json.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2))
     table.show(result, console)
+
+
+Seconds = Annotated[float, typer.Option(min=1, max=600, help="How long each part lasts.")]
+Json = Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")]
+
+
+@app.command()
+def flood(
+    seconds: Seconds = 10.0,
+    rate: Annotated[float, typer.Option(min=1, help="Made-up tracking ids a second.")] = 20_000,
+    json: Json = False,
+) -> None:
+    """Visitors' latency beside made-up tracking ids, and what the database is asked."""
+    from ops.bench import flood as bench_of
+
+    figures = bench_of.measure(bench_of.Flood(rate, seconds), _say)
+    _print(figures, json)
+
+
+def _say(line: str) -> None:
+    typer.echo(line, err=True)
+
+
+def _print(figures: dict[str, Any], json: bool) -> None:
+    if json:
+        typer.echo(orjson.dumps(figures, option=orjson.OPT_INDENT_2).decode())
+        return
+    for name, value in figures.items():
+        shown = f"{value:,.2f}" if isinstance(value, float) else value
+        typer.echo(f"{name.replace('_', ' '):32} {shown}")
