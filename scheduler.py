@@ -20,19 +20,19 @@ from base.clock import now
 from base.errors import HopfleetError
 from base.logs import configure, log
 from base.settings import settings
-from db import held, idempotency, ledger, links, partitions, work
+from db import held, idempotency, ledger, links, partitions, processes, work
 from db.connection import Tx, transaction
-from db.held import HeldEvent
-from db.purges import Purge
 from journal import claims, spool
 from journal.streams import Kind
-from workers import nudges
-from workers.queues import JOURNAL_QUEUES, Queue
+from workers import controls, draining, nudges
+from workers.owed import OWED
+from workers.queues import JOURNAL_QUEUES
 from workers.watching import watch
 
 CHANGES_HOURS = 24
 KEYS_DAYS = 90
 DEAD_DAYS = 90
+PROCESSES_HOURS = 24
 CHUNK = 5_000
 DATABASE_WAIT_SECONDS = 2.0
 MOST_SWEEP_SECONDS = 120.0  # its waits are bounded by far less
@@ -49,12 +49,9 @@ def sweep_journal() -> None:
 def sweep_rows() -> None:
     """Whatever is due among the work rows gets a worker's attention."""
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=10) as tx:
-        events_due = work.due(tx, HeldEvent, 1)
-        purges_due = work.due(tx, Purge, 1)
-    if events_due:
-        nudges.nudge(Queue.CLICKS, "held.release")
-    if purges_due:
-        nudges.nudge(Queue.MAINTENANCE, "purges.run")
+        due = [owed for owed in OWED if work.due(tx, owed.table, 1, owed.kind)]
+    for owed in due:
+        nudges.nudge(owed.queue, owed.actor)
 
 
 def make_partitions() -> None:
@@ -68,11 +65,13 @@ def make_partitions() -> None:
 
 
 def prune() -> None:
-    """Old entries of the change log, idempotency keys and dead letters, in chunks."""
+    """Old entries of the change log, keys, dead letters and ended processes, in chunks."""
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         links.prune(tx, CHANGES_HOURS)
     _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
     _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
+        processes.prune(tx, PROCESSES_HOURS)
     for kind in Kind:
         claims.forget_idle_consumers(kind)
 
@@ -90,6 +89,12 @@ def prune_ledger() -> None:
         ledger.drop_before(tx, horizon.date())
 
 
+def settle_drains() -> None:
+    """Queues that have worked off what they were to drain are paused."""
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
+        draining.settle(tx)
+
+
 class Chore(NamedTuple):
     """What runs how often; each is safe to run twice, late, or on several hosts at once."""
 
@@ -101,6 +106,7 @@ class Chore(NamedTuple):
 CHORES = (
     Chore("sweep_journal", 1, sweep_journal),
     Chore("sweep_rows", 1, sweep_rows),
+    Chore("settle_drains", 1, settle_drains),
     Chore("make_partitions", 3600, make_partitions),
     Chore("prune", 3600, prune),
     Chore("prune_ledger", 6 * 3600, prune_ledger),
@@ -171,10 +177,12 @@ def main() -> None:
             outages.run, "interval", args=[chore], seconds=chore.every_seconds,
             next_run_time=now(), misfire_grace_time=None, id=chore.name,
         )  # fmt: skip
+    controls.watch(claims.consumer_name(), "scheduler")
     clock.start()
     watching.open()
     log().info("scheduler.started")
     signals.wait()
     watching.close()
     clock.shutdown(wait=False)
+    controls.stop()
     log().info("scheduler.stopped")

@@ -43,39 +43,45 @@ def work_table_args(name: str) -> tuple[SchemaItem, ...]:
     )
 
 
-def due(tx: Tx, table: Table, limit: int) -> list[int]:
+def due(tx: Tx, table: Table, limit: int, kind: str | None = None) -> list[int]:
     """Ids of rows whose time has come, the longest waiting first; locks nothing.
+
+    A `kind` wants only its rows, of a table that has that column.
 
     Rows whose lease ran out are among them: `reclaim` before `claim`, or nobody would ever look
     for what the last worker left.
     """
     name = table.__tablename__
+    only = "" if kind is None else " AND kind = %(kind)s"
     rows = tx.execute(
         f"SELECT id FROM (SELECT id, next_attempt_at FROM {name}"
-        "  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()"
+        f"  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp(){only}"
         f" UNION ALL SELECT id, next_attempt_at FROM {name}"
-        "  WHERE state = 'running' AND lease_until < clock_timestamp()) AS found"
-        " ORDER BY next_attempt_at, id LIMIT %s",
-        (limit,),
+        f"  WHERE state = 'running' AND lease_until < clock_timestamp(){only}) AS found"
+        " ORDER BY next_attempt_at, id LIMIT %(limit)s",
+        {"limit": limit, "kind": kind},
     )
     return [row[0] for row in rows]
 
 
-def claim(tx: Tx, table: Table, limit: int, lease_seconds: float) -> list[dict[str, Any]]:
+def claim(
+    tx: Tx, table: Table, limit: int, lease_seconds: float, kind: str | None = None
+) -> list[dict[str, Any]]:
     """Take due rows, all columns, by the database's clock; nobody else has them while leased.
 
     Commit before working: the lease, not the transaction, keeps others away.
     """
     name = table.__tablename__
+    only = "" if kind is None else " AND kind = %(kind)s"
     with tx.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             f"WITH due AS MATERIALIZED (SELECT id FROM {name}"
-            "  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp()"
-            "  ORDER BY next_attempt_at, id LIMIT %s FOR UPDATE SKIP LOCKED)"
+            f"  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp(){only}"
+            "  ORDER BY next_attempt_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED)"
             f" UPDATE {name} AS work SET state = 'running', attempts = attempts + 1,"
-            "  lease_until = clock_timestamp() + make_interval(secs => %s)"
+            "  lease_until = clock_timestamp() + make_interval(secs => %(lease)s)"
             " FROM due WHERE work.id = due.id RETURNING work.*",
-            (limit, lease_seconds),
+            {"limit": limit, "lease": lease_seconds, "kind": kind},
         ).fetchall()
     return sorted(rows, key=lambda row: (row["next_attempt_at"], row["id"]))
 
@@ -143,6 +149,20 @@ def replay(tx: Tx, table: Table, row_id: int) -> bool:
     return done.rowcount == 1
 
 
+def give_back(tx: Tx, table: Table, claimed: list[tuple[int, int]]) -> int:
+    """Rows that were claimed, as (id, attempts), and not begun are due again; returns how many.
+
+    They need not wait for the end of their lease, and keep their place.
+    """
+    done = tx.execute(
+        f"UPDATE {table.__tablename__} AS work SET state = 'pending', lease_until = NULL"
+        " FROM unnest(%s::bigint[], %s::int[]) AS mine (id, attempts)"
+        " WHERE work.id = mine.id AND work.attempts = mine.attempts AND work.state = 'running'",
+        ([one[0] for one in claimed], [one[1] for one in claimed]),
+    )
+    return done.rowcount
+
+
 def reclaim(tx: Tx, table: Table) -> int:
     """Rows whose lease ran out are due again; returns how many."""
     name = table.__tablename__
@@ -153,6 +173,25 @@ def reclaim(tx: Tx, table: Table) -> int:
         "  AND lease_until < clock_timestamp() FOR UPDATE SKIP LOCKED)"
     )
     return done.rowcount
+
+
+def mark(tx: Tx, table: Table, kind: str | None = None) -> tuple[int, int]:
+    """The last row there is, and how many up to it are due or being worked on."""
+    last = tx.execute(f"SELECT coalesce(max(id), 0) FROM {table.__tablename__}").fetchone()
+    assert last is not None
+    return int(last[0]), until(tx, table, last[0], kind)
+
+
+def until(tx: Tx, table: Table, last: int, kind: str | None = None) -> int:
+    """How many rows up to `last` are due or being worked on; what waits for its time is not."""
+    only = "" if kind is None else " AND kind = %(kind)s"
+    row = tx.execute(
+        f"SELECT count(*) FROM {table.__tablename__} WHERE id <= %(last)s{only}"
+        " AND (state = 'running'"
+        "  OR (state = 'pending' AND next_attempt_at <= statement_timestamp()))",
+        {"last": last, "kind": kind},
+    ).fetchone()
+    return int(row[0]) if row else 0
 
 
 class Depth(NamedTuple):

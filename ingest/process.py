@@ -26,6 +26,7 @@ from ingest.replay import BUDGET_SECONDS, Replayer
 from ingest.watching import Shown
 from journal.appends import Appender
 from journal.spool import Spool
+from workers import controls
 from workers.nudges import Nudger
 from workers.queues import JOURNAL_QUEUES
 from workers.watching import watch
@@ -66,6 +67,7 @@ async def run(
     recorder = Recorder(appender, spool, clock, lambda kind: nudger.ask(JOURNAL_QUEUES[kind]))
     base = _know(chosen, clock, recorder)
     base.keeper.start()
+    controls.watch(name, "ingest")
     await _first_look(recorder, base)
     settle()
     server = await _open(chosen, host, port, make_handler(base))
@@ -79,6 +81,7 @@ async def run(
     watching.close()
     nudger.stop()
     base.keeper.stop()
+    controls.stop()
     appender.close()
     slow.close()
     spool.close()

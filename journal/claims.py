@@ -102,6 +102,11 @@ class Consumer:
             self._unsure = True  # the server may have claimed what we never heard of
             raise
 
+    @property
+    def unsure(self) -> bool:
+        """Whether something may still be claimed by us that nobody is storing."""
+        return self._unsure
+
     def failed(self) -> None:
         """What was claimed did not get stored: it comes first in the next claim."""
         self._unsure = True

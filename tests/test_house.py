@@ -47,9 +47,9 @@ WRITES_SQL = {
 SPEAKS_REDIS = {
     "journal/claims.py": "the worker's end of the journal",
     "journal/wire.py": "the door's end of the journal",
+    "journal/marks.py": "the operator's look at the journal",
     "workers/on_redis.py": "the broker, when it is one",
     "journal/room.py": "asks how full the journal's server is",
-    "workers/drain.py": "names the errors of what nudges does",
     "scheduler.py": "names the errors of what nudges does",
 }
 IMPORTS_INSIDE = {

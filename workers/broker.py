@@ -6,20 +6,20 @@ or delays costs time, not work. Retries live in rows, hence none here.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 
 import dramatiq
 from dramatiq.middleware import ShutdownNotifications, TimeLimit
 
 from base.errors import Misused
 from base.settings import settings
+from workers.gate import gated
 from workers.middleware import BindLogs
 from workers.on_rabbitmq import OnRabbitmq
 from workers.on_redis import OnRedis
 from workers.queues import Queue
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 
 KINDS: dict[str, type[OnRedis] | type[OnRabbitmq]] = {
@@ -54,9 +54,12 @@ dramatiq.set_broker(broker)
 
 
 def actor(
-    name: str, *, queue: Queue, time_limit_seconds: float
-) -> Callable[[Callable[P, R]], "dramatiq.Actor[P, R]"]:
-    """Declare an actor: `noun.verb`, its queue, and how long one run may take at most."""
+    name: str, *, queue: Queue, time_limit_seconds: float, takes_turns: bool = False
+) -> Callable[[Callable[P, None]], "dramatiq.Actor[P, None]"]:
+    """Declare an actor: `noun.verb`, its queue, and how long one run may take at most.
+
+    The gate lets it in or not, unless it `takes_turns` by itself, as drains do.
+    """
     declare: Any = partial(
         dramatiq.actor,
         broker=broker,
@@ -64,5 +67,9 @@ def actor(
         queue_name=queue,
         time_limit=int(time_limit_seconds * 1000),
     )
-    made: Callable[[Callable[P, R]], dramatiq.Actor[P, R]] = declare
+
+    def made(run: Callable[P, None]) -> "dramatiq.Actor[P, None]":
+        declared: dramatiq.Actor[P, None] = declare(run if takes_turns else gated(name, queue, run))
+        return declared
+
     return made

@@ -6,11 +6,10 @@ Everything here may happen twice: the ledger admits a batch once, whoever writes
 import itertools
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 import psycopg
-import redis
-from dramatiq.errors import BrokerConnectionError
 
 from base.clock import steady
 from base.errors import Transient
@@ -19,12 +18,12 @@ from db import sessions
 from db.connection import Tx, transaction
 from journal.claims import Claimed, Consumer, consumer_name
 from journal.streams import Kind
-from workers import nudges, tally
+from workers import controls, nudges, tally
 from workers.queues import JOURNAL_QUEUES
 from workers.stopping import stopping
 from workers.stopping import wait as wait_or_stop
 from workers.store import Outcome, store
-from workers.turns import Turns
+from workers.turns import WITH_BACKLOG, Turns
 
 DRAIN_SECONDS = 5.0  # then another message goes on, so that a stop or a deploy waits for seconds
 TRANSACTION_SECONDS = 3.0
@@ -36,11 +35,12 @@ LOOK_FOR_STALE_SECONDS = 2.0
 POOL_WAIT_SECONDS = 5.0
 SILENT_SECONDS = 8.0  # less than until others take our claims over
 
-_here = threading.local()
+_consumers: dict[Kind, list[Consumer]] = {kind: [] for kind in Kind}  # nobody uses them now
+_consumers_lock = threading.Lock()
 _numbers = itertools.count(1)
 _looked: dict[Kind, float] = {}
 _sizes: dict[Kind, int] = {}  # items a transaction, smaller after a failure
-_turns = Turns()
+_turns = Turns(lambda kind: controls.threads(JOURNAL_QUEUES[kind]) or WITH_BACKLOG)
 
 
 @cache
@@ -49,57 +49,78 @@ def process_name() -> str:
     return consumer_name()
 
 
-def _consumer(kind: Kind) -> Consumer:
-    """This thread's consumer: two threads must not share claims."""
-    mine: dict[Kind, Consumer] = _here.__dict__.setdefault("consumers", {})
-    if kind not in mine:
-        mine[kind] = Consumer(kind, f"{process_name()}-{next(_numbers)}")
-    return mine[kind]
+@contextmanager
+def _consumer(kind: Kind) -> Iterator[Consumer]:
+    """A consumer for one drain alone: two threads must not share claims.
+
+    One that still holds something is the first to be taken, whichever thread comes by.
+    """
+    with _consumers_lock:
+        idle = _consumers[kind]
+        idle.sort(key=lambda one: one.unsure)
+        mine = idle.pop() if idle else Consumer(kind, f"{process_name()}-{next(_numbers)}")
+    try:
+        yield mine
+    finally:
+        with _consumers_lock:
+            idle.append(mine)
 
 
 def drain(kind: Kind) -> int:
     """Store what waits in the journal, for at most five seconds; returns the items stored.
 
-    Raises `StoreAway` when PostgreSQL or the journal is away: nothing is lost, the scheduler's
-    sweep comes back every second.
+    Does nothing while the queue is paused. Raises `StoreAway` when PostgreSQL or the journal is
+    away: nothing is lost, the scheduler's sweep comes back every second.
     """
-    if not _turns.enter(kind):
+    if not _may_go_on(kind) or not _turns.enter(kind):
         return 0
-    stored, left = 0, False
+    left = False
     try:
-        end = steady() + DRAIN_SECONDS
-        while not stopping():
-            found = _step(kind, _consumer(kind))
-            stored += found
-            _turns.backlog(kind, found >= ITEMS_A_TRANSACTION)
-            if not found and (left := _turns.leave_unless_asked(kind)):
-                break
-            if steady() > end:
-                _pass_on(kind)
-                break
-            if found < SMALL_ITEMS:
-                wait_or_stop(PAUSE_SECONDS)
+        with _consumer(kind) as consumer:
+            stored, left = _rounds(kind, consumer)
     finally:
         if not left:
             _turns.leave(kind)
     return stored
 
 
-def _pass_on(kind: Kind) -> None:
-    try:
-        nudges.nudge(JOURNAL_QUEUES[kind])
-    except (BrokerConnectionError, redis.RedisError) as error:
-        log().warning("broker.away", reason=str(error) or type(error).__name__)  # a sweep follows
+def _rounds(kind: Kind, consumer: Consumer) -> tuple[int, bool]:
+    """Store until nothing is left, or it is time; returns the items, and whether the turn went."""
+    stored, left = 0, False
+    end = steady() + DRAIN_SECONDS
+    while _may_go_on(kind) and not (left := _turns.leave_if_too_many(kind)):
+        found = _step(kind, consumer)
+        stored += found
+        _turns.backlog(kind, found >= ITEMS_A_TRANSACTION)
+        if not found and (left := _turns.leave_unless_asked(kind)):
+            break
+        if steady() > end:
+            nudges.try_nudge(JOURNAL_QUEUES[kind])
+            break
+        if _turns.room(kind):
+            nudges.try_nudge(JOURNAL_QUEUES[kind])  # for one more thread, or another worker
+        if found < SMALL_ITEMS:
+            wait_or_stop(PAUSE_SECONDS)
+    return stored, left
+
+
+def _may_go_on(kind: Kind) -> bool:
+    return not stopping() and controls.may_claim(JOURNAL_QUEUES[kind])
 
 
 def _step(kind: Kind, consumer: Consumer) -> int:
-    """Claim what a dead worker left, else what is new, and store it; returns the items."""
+    """Claim what a dead worker left, else what is new, and store it; returns the items stored."""
+    stored = 0
     # The connection first: while PostgreSQL is away nothing is claimed.
     with transaction(wait_seconds=POOL_WAIT_SECONDS, limit_seconds=SILENT_SECONDS) as tx:
         claimed = _take_over(kind, consumer, tx) or consumer.claim(ITEMS_A_TRANSACTION)
     try:
         for part in _parts(claimed, _sizes.get(kind, ITEMS_A_TRANSACTION)):
+            if not controls.may_claim(JOURNAL_QUEUES[kind]):
+                consumer.failed()  # the rest comes first when the pause is over
+                break
             _store(kind, consumer, part)
+            stored += sum(batch.count for batch in part)
     except BaseException:
         consumer.failed()
         tally.failed(kind)
@@ -107,7 +128,7 @@ def _step(kind: Kind, consumer: Consumer) -> int:
         _sizes[kind] = max(1, _sizes.get(kind, ITEMS_A_TRANSACTION) // 2)
         raise
     _sizes[kind] = min(ITEMS_A_TRANSACTION, _sizes.get(kind, ITEMS_A_TRANSACTION) * 2)
-    return sum(batch.count for batch in claimed)
+    return stored
 
 
 def _parts(claimed: list[Claimed], most_items: int) -> Iterator[list[Claimed]]:

@@ -6,6 +6,7 @@ from workers import clicks, conversions, held
 from workers.broker import broker
 from workers.lifeline import Lifeline
 from workers.maintenance import purges
+from workers.orders import Orders
 from workers.tally import CountRuns
 
 # A broker that was restarted is found again within a second; dramatiq would sleep through three.
@@ -13,6 +14,7 @@ dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 0.5
 # Nor does a thread that could not acknowledge keep still for five: its nudge is worth nothing.
 dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS = 1
 
+broker.add_middleware(Orders())
 broker.add_middleware(Lifeline())
 broker.add_middleware(CountRuns())
 

@@ -13,9 +13,9 @@ from db.connection import Tx, transaction
 from db.held import HeldEvent
 from journal.streams import Kind
 from schemas.items import unpack
-from workers import tally
+from workers import controls, tally
 from workers.broker import actor
-from workers.queues import Queue
+from workers.queues import JOURNAL_QUEUES, Queue
 from workers.stopping import stopping
 from workers.store import Found, Outcome, write
 
@@ -27,13 +27,25 @@ MOST_DELAY_SECONDS = 60.0
 
 @actor("held.release", queue=Queue.CLICKS, time_limit_seconds=60)
 def release() -> None:
-    """Try each due item once; one transaction an item, since each may be the odd one."""
+    """Try each due item of the clicks' once."""
+    _release(Kind.CLICKS)
+
+
+@actor("held.release_conversions", queue=Queue.CONVERSIONS, time_limit_seconds=60)
+def release_conversions() -> None:
+    """Try each due item of the conversions' once."""
+    _release(Kind.CONVERSIONS)
+
+
+def _release(kind: Kind) -> None:
+    """One transaction an item, since each may be the odd one."""
     with transaction(limit_seconds=SILENT_SECONDS) as tx:
         work.reclaim(tx, HeldEvent)
-        rows = work.claim(tx, HeldEvent, CLAIM, LEASE_SECONDS)
-    for row in rows:
-        if stopping():
-            return  # the leases run out, another worker goes on
+        rows = work.claim(tx, HeldEvent, CLAIM, LEASE_SECONDS, kind)
+    for at, row in enumerate(rows):
+        if stopping() or not controls.may_claim(JOURNAL_QUEUES[kind]):
+            _give_back(rows[at:])
+            return
         try:
             with transaction(limit_seconds=SILENT_SECONDS) as tx:
                 ended = _try(tx, row)
@@ -43,11 +55,13 @@ def release() -> None:
             log().warning("held.postponed", id=row["id"], reason=str(error))
 
 
+def _give_back(rows: list[dict[str, Any]]) -> None:
+    with transaction(limit_seconds=SILENT_SECONDS) as tx:
+        work.give_back(tx, HeldEvent, [(row["id"], row["attempts"]) for row in rows])
+
+
 def _try(tx: Tx, row: dict[str, Any]) -> Outcome | None:
     """Write one item; what came of it, None when it could not even be read."""
-    if row["kind"] not in list(Kind):
-        _end(tx, row, work.retry, MOST_DELAY_SECONDS, "a kind of another release")
-        return None
     outcome = Outcome(Kind(row["kind"]))
     try:
         found = _found(row)

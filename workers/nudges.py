@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dramatiq import Message
 
 from base.logs import log
+from workers import controls
 from workers.broker import broker
 from workers.queues import Queue
 
@@ -34,7 +35,12 @@ def gone(queues: Iterable[Queue], name: str) -> None:
 
 
 def nudge(queue: Queue, actor_name: str | None = None) -> bool:
-    """Send one nudge unless two per worker wait already; raises when the broker is away."""
+    """Send one nudge unless two per worker wait already; raises when the broker is away.
+
+    None is sent for a paused queue; what waits there waits for the end of the pause.
+    """
+    if controls.paused(queue):
+        return False
     there = broker.attendance(queue)
     if there.waiting >= PER_WORKER * max(1, there.workers):
         return False
@@ -48,6 +54,14 @@ def nudge(queue: Queue, actor_name: str | None = None) -> bool:
         )
     )
     return True
+
+
+def try_nudge(queue: Queue, actor_name: str | None = None) -> None:
+    """Send one nudge if that can be done; the sweep comes within a second anyway."""
+    try:
+        nudge(queue, actor_name)
+    except Exception as error:  # whatever it is: the broker's troubles are not the work's
+        log().warning("broker.away", reason=type(error).__name__)
 
 
 class Nudger:

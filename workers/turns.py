@@ -1,4 +1,4 @@
-"""Whose turn it is to drain: one thread a kind, two while a backlog is there.
+"""Whose turn it is to drain: one thread a kind; two, or as said, while a backlog is there.
 
 Nudges come from many doors at once. Those that find the work in hand end here, without a look
 at any store, and leave word, so that what came with them is not left for the sweep.
@@ -6,6 +6,7 @@ at any store, and leave word, so that what came with them is not left for the sw
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 
 from journal.streams import Kind
 
@@ -15,7 +16,8 @@ WITH_BACKLOG = 2  # one prepares rows while PostgreSQL writes the other's
 class Turns:
     """Shared by the threads of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: Callable[[Kind], int] = lambda _: WITH_BACKLOG) -> None:
+        self._width = width  # how many threads a kind may have while a backlog is there
         self._lock = threading.Lock()
         self._active: Counter[Kind] = Counter()
         self._asked: set[Kind] = set()
@@ -24,12 +26,22 @@ class Turns:
     def enter(self, kind: Kind) -> bool:
         """Take a turn, or leave word that something new has come."""
         with self._lock:
-            most = WITH_BACKLOG if kind in self._backlog else 1
-            if self._active[kind] >= most:
+            if self._active[kind] >= self._most(kind):
                 self._asked.add(kind)
                 return False
             self._active[kind] += 1
             return True
+
+    def leave_if_too_many(self, kind: Kind) -> bool:
+        """Give the turn back when fewer threads are wanted by now than have one."""
+        with self._lock:
+            if self._active[kind] <= max(1, self._width(kind)):
+                return False
+            self._active[kind] -= 1
+            return True
+
+    def _most(self, kind: Kind) -> int:
+        return max(1, self._width(kind)) if kind in self._backlog else 1
 
     def leave_unless_asked(self, kind: Kind) -> bool:
         """Give the turn back, unless word was left: then keep it, and look once more."""
@@ -39,6 +51,11 @@ class Turns:
                 return False
             self._active[kind] -= 1
             return True
+
+    def room(self, kind: Kind) -> bool:
+        """Whether a backlog is there and fewer threads than may have a turn."""
+        with self._lock:
+            return kind in self._backlog and self._active[kind] < self._most(kind)
 
     def backlog(self, kind: Kind, there: bool) -> None:
         """Say whether more waits than one transaction takes."""

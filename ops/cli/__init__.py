@@ -26,7 +26,7 @@ NOUNS = {
     "campaigns": "Add, list, change and delete campaigns and their links.",
     "links": "Show the addresses of a campaign, ready to be pasted.",
     "events": "Watch events arrive, or import them from access logs.",
-    "queues": "Show what waits in the eight queues.",
+    "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",
     "dead": "List, read, replay and drop events that could not be stored.",
     "seed": "Fill the tables with events that look real.",
     "doctor": "Check stores and settings, and say what to do.",
@@ -83,7 +83,9 @@ def command_line(wanted: str | None) -> typer.Typer:
 
 def _attach(app: typer.Typer, noun: str, help_text: str, module: typer.Typer) -> None:
     if len(module.registered_commands) != 1 or module.registered_callback:
-        app.add_typer(module, name=noun, help=help_text, no_args_is_help=True)
+        # A noun that does something by itself, as `queues`, does that without a verb.
+        acts = bool(module.registered_callback and module.info.invoke_without_command)
+        app.add_typer(module, name=noun, help=help_text, no_args_is_help=not acts)
         return
     only = module.registered_commands[0]
     assert only.callback is not None

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +23,7 @@ from journal.streams import GROUP, Kind, stream
 from ops.local.ports import free_port
 from ops.local.servers import Server, forget, start_broker, start_journal, start_postgres
 from tests import make
-from tests.fleet.program import Program, until
+from tests.fleet.program import ROOT, Program, until
 
 STORES = {"postgres": start_postgres, "journal": start_journal, "broker": start_broker}
 PROGRAMS = {
@@ -164,6 +166,15 @@ class Fleet:
         except (OSError, HTTPException):
             return False
 
+    def hopfleet(self, *words: str) -> str:
+        """Run a command of ours to its end; returns what it printed. Raises when it failed."""
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", *words], env=self._environment("operator"), cwd=ROOT,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     # --- doors
 
     def ask(
@@ -252,6 +263,15 @@ class Fleet:
         return int(
             self.sql(
                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+                " AND application_name LIKE %s", f"%-{self.pid(name)}-%",
+            )[0][0]
+        )  # fmt: skip
+
+    def transactions(self, name: str) -> int:
+        """Transactions of drains that a worker has open right now."""
+        return int(
+            self.sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE state <> 'idle'"
                 " AND application_name LIKE %s", f"%-{self.pid(name)}-%",
             )[0][0]
         )  # fmt: skip

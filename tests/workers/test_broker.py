@@ -14,7 +14,7 @@ from workers.broker import broker
 from workers.maintenance import purges
 from workers.queues import JOURNAL_QUEUES, Queue
 
-ACTORS = (clicks.drain, conversions.drain, held.release, purges.run)
+ACTORS = (clicks.drain, conversions.drain, held.release, held.release_conversions, purges.run)
 
 
 def test_messages_are_never_retried_and_never_dropped_by_a_clock() -> None:

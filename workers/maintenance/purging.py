@@ -15,14 +15,19 @@ CHUNK = 10_000  # a second's work: short transactions, and a stop is never far
 LEASE_SECONDS = 60
 
 
-def purge(row: dict[str, Any], deleted: Callable[[int], None]) -> bool:
+def purge(
+    row: dict[str, Any],
+    deleted: Callable[[int], None],
+    may_go_on: Callable[[], bool] = lambda: True,
+) -> bool:
     """Carry out a claimed purge; returns whether it is finished.
 
     `row` is the claimed row of `purges`, all columns; `deleted` hears how many events each chunk
-    took. Safe to stop at any moment: False when told to stop, or when the lease was lost.
+    took. Safe to stop at any moment: False when it was told to stop or may not go on, which gives
+    the row back, or when the lease was lost.
     """
     noun, key = row["noun"], row["key"]
-    while not stopping():
+    while not stopping() and may_go_on():
         with transaction(limit_seconds=LEASE_SECONDS) as tx:
             if not work.renew(tx, Purge, row["id"], row["attempts"], LEASE_SECONDS):
                 return False
@@ -35,4 +40,6 @@ def purge(row: dict[str, Any], deleted: Callable[[int], None]) -> bool:
                     campaigns.delete(tx, key)
                 return work.finish(tx, Purge, row["id"], row["attempts"], "purged")
         deleted(gone)
+    with transaction(limit_seconds=LEASE_SECONDS) as tx:
+        work.give_back(tx, Purge, [(row["id"], row["attempts"])])
     return False

@@ -51,9 +51,12 @@ def test_an_idle_fleet_has_eight_empty_queues(run: Run, journal: str) -> None:
 
     assert said.code == 0
     assert said.json == [
-        {"queue": queue, "depth": 0, "oldest_seconds": 0.0, "in_flight": 0, "dead": 0}
+        {
+            "queue": queue, "state": "running", "since": None, "threads": None,
+            "depth": 0, "oldest_seconds": 0.0, "in_flight": 0, "dead": 0,
+        }
         for queue in QUEUES
-    ]
+    ]  # fmt: skip
 
 
 def test_depth_counts_events_and_rows_not_batches(run: Run, connect: Connect, journal: str) -> None:

@@ -1,0 +1,31 @@
+"""Which work rows are whose: the queue that counts them, and the actor that looks after them."""
+
+from typing import NamedTuple
+
+from db import work
+from db.held import HeldEvent
+from db.purges import Purge
+from journal.streams import Kind
+from workers.queues import JOURNAL_QUEUES, Queue
+
+
+class Owed(NamedTuple):
+    """Rows of one table, or those of one kind in it."""
+
+    queue: Queue
+    table: work.Table
+    actor: str
+    kind: str | None = None
+
+
+# Held events of a kind that is not here wait for the release that knows it.
+OWED = (
+    Owed(JOURNAL_QUEUES[Kind.CLICKS], HeldEvent, "held.release", Kind.CLICKS),
+    Owed(JOURNAL_QUEUES[Kind.CONVERSIONS], HeldEvent, "held.release_conversions", Kind.CONVERSIONS),
+    Owed(Queue.MAINTENANCE, Purge, "purges.run"),
+)
+
+
+def of(queue: Queue) -> list[Owed]:
+    """What is owed by the actors of one queue."""
+    return [owed for owed in OWED if owed.queue == queue]
