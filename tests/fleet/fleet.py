@@ -131,6 +131,19 @@ class Fleet:
             says = partial(self.programs[name].says, ".started", since)
             until(says, 30, f"{name} starts")
 
+    @contextmanager
+    def joined_by(self, **programs: tuple[str, ...]) -> Iterator[None]:
+        """More programs, by name and words, while the block lasts."""
+        environment = self._environment()
+        for name, words in programs.items():
+            self.programs[name] = Program(name, words, environment, self.folder)
+        try:
+            self.start(*programs)
+            yield
+        finally:
+            for name in programs:
+                self.programs.pop(name).end()
+
     def restart(self, name: str) -> None:
         """`kill -9` and start again."""
         self.kill(name)

@@ -16,11 +16,17 @@ class Program:
     """`python -m ops …` in a session of its own; may be started again after it has ended."""
 
     def __init__(
-        self, name: str, words: tuple[str, ...], environment: Mapping[str, str], folder: Path
+        self,
+        name: str,
+        words: tuple[str, ...],
+        environment: Mapping[str, str],
+        folder: Path,
+        *,
+        inside: tuple[str, ...] = (),  # a command that becomes the one given to it
     ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._argv = [sys.executable, "-m", "ops", *words]
+        self._argv = [*inside, sys.executable, "-m", "ops", *words]
         self.environment = dict(environment)
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -37,6 +37,7 @@ class Visitors:
         self.acked_twice: set[str] = set()
         self.unanswered: set[int] = set()  # numbers of requests whose answer never came
         self.refused: Counter[bytes] = Counter()  # answers without a click id, by status
+        self.turned_away = 0  # connections that nobody took
         self.asked = 0
         self.in_flight = 0
         self.asking = True
@@ -69,6 +70,7 @@ class Visitors:
                     lambda: _Visitor(self), "127.0.0.1", self._port
                 )
             except OSError:
+                self.turned_away += 1
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             await visitor.gone
@@ -130,7 +132,9 @@ class _Visitor(asyncio.Protocol):
         number, whole = self._number, self._read
         self._number, self._read = None, b""
         self._all.answered(number, head, whole)
-        if self._all.pause_seconds and self._all.asking:
+        if b"\r\nConnection: close" in head:  # the last here: another connection is opened
+            self._transport.close()
+        elif self._all.pause_seconds and self._all.asking:
             loop = asyncio.get_running_loop()
             self._pause = loop.call_later(self._all.pause_seconds, self._next)
         else:
