@@ -132,11 +132,17 @@ class Fleet:
             until(says, 30, f"{name} starts")
 
     @contextmanager
-    def joined_by(self, **programs: tuple[str, ...]) -> Iterator[None]:
-        """More programs, by name and words, while the block lasts."""
-        environment = self._environment()
+    def joined_by(
+        self,
+        *,
+        inside: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+        **programs: tuple[str, ...],
+    ) -> Iterator[None]:
+        """More programs, by name and words, while the block lasts; `inside` as `Program` has it."""
         for name, words in programs.items():
-            self.programs[name] = Program(name, words, environment, self.folder)
+            found = self._environment(name) | dict(environment or {})
+            self.programs[name] = Program(name, words, found, self.folder, inside=inside)
         try:
             self.start(*programs)
             yield
