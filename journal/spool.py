@@ -27,7 +27,7 @@ _MAGIC = b"\xf4HF1"  # no JSON and no UTF-8 contains it, so a scan finds the nex
 _HEAD = struct.Struct("<4sII")  # magic, payload length, crc32 of the payload
 _MOST_RECORD_BYTES = 64 * 1024 * 1024
 SEGMENT_BYTES = 16 * 1024 * 1024  # a replay holds one in memory
-_FREE_SHARE = 0.2  # of the disk's free bytes: the spool must not be what fills the disk
+_FREE_SHARE = 0.2  # of what the disk has free beside it: the spool must not be what fills it
 
 
 class SpoolFull(StoreAway):
@@ -120,8 +120,7 @@ class Spool:
         return Room(self.bytes, self._bound(), "its bound")
 
     def _bound(self) -> int:
-        free = shutil.disk_usage(self.folder).free
-        return min(self._max_bytes, int(self.bytes + free * _FREE_SHARE))
+        return min(self._max_bytes, share_of_disk(self.folder, self.bytes))
 
     def _write(self, data: bytes) -> None:
         if self._file is None or self._size >= SEGMENT_BYTES:
@@ -171,6 +170,14 @@ class Spool:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def share_of_disk(folder: Path, used: int) -> int:
+    """Bytes a spool may take of its disk, of which it has taken `used`; raises OSError.
+
+    Reckoned with what was free without it: a fifth of what is left again and again is all.
+    """
+    return int((shutil.disk_usage(folder).free + used) * _FREE_SHARE)
 
 
 def segments(folder: Path) -> list[Path]:

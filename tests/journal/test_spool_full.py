@@ -101,6 +101,20 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
+def test_a_spool_takes_a_fifth_of_its_disk_and_no_more(tiny_disk: Path) -> None:
+    own = Spool(tiny_disk, "own", GIB)
+
+    def fill() -> None:
+        for _ in range(200):
+            own.append([batch(b"x" * 10_000)])
+
+    with pytest.raises(SpoolFull):
+        fill()
+
+    assert 100_000 < own.bytes < 0.2 * (1 << 20)
+    own.close()
+
+
 def test_a_disk_without_room_for_another_segment_is_a_full_spool(tiny_disk: Path) -> None:
     own = Spool(tiny_disk, "own", GIB)
     own.append([batch()])
