@@ -11,6 +11,7 @@ from ops.cli.findings import SIGNS, Finding, Status, broken
 CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("PostgreSQL", doctor_database.check),
     ("journal", doctor_redis.check_journal),
+    ("room", doctor_redis.check_room),
     ("broker", doctor_redis.check_broker),
     ("work", doctor_redis.check_work),
     ("spool", doctor_host.check_spool),

@@ -7,7 +7,7 @@ from base.errors import HopfleetError, Misused
 from base.settings import settings
 from journal import facts
 from journal.facts import JournalFacts
-from ops.cli import queues
+from ops.cli import filling, queues
 from ops.cli.doctor_database import clock
 from ops.cli.findings import Finding, broken, warning, well
 from workers.attendance import BrokerAway
@@ -72,6 +72,19 @@ def check_broker() -> Iterator[Finding]:
             f"It does not answer ({error}): start it, or correct HOPFLEET_BROKER_URL or"
             " HOPFLEET_REDIS_URL; until then nothing is worked on.",
         )
+
+
+def check_room() -> Iterator[Finding]:
+    """How long the journal and the spools here have room for what comes in."""
+    for left in filling.read():
+        if left.soon():
+            yield warning(
+                f"{left.what} room",
+                f"{left.says()} Start more workers where `hopfleet queues` shows depth, or give it"
+                " more room.",
+            )
+        else:
+            yield well(f"{left.what} room", left.says())
 
 
 def check_work() -> Iterator[Finding]:

@@ -12,7 +12,7 @@ from base.errors import HopfleetError, Misused, StoreAway
 from db import controls
 from db.connection import Tx
 from db.controls import DRAINING, MOST_THREADS, PAUSED, RUNNING, Control
-from ops.cli import output
+from ops.cli import filling, output
 from ops.cli.database import transaction
 from ops.cli.progress import bar
 from workers import depths, draining
@@ -51,6 +51,8 @@ def queues(context: typer.Context, json: output.Json = False) -> None:
     output.print_table(columns, ([getattr(row, name) for name in columns] for row in rows))
     if stopped := " ".join(row.queue for row in rows if row.state == PAUSED):
         output.note(f"Paused: `hopfleet queues resume {stopped}` goes on.")
+    for left in filling.read():
+        output.note(left.says())
     if dead := sum(row.dead for row in rows):
         output.note(f"{dead:,} dead: `hopfleet dead list` shows them with their reasons.")
 
