@@ -101,7 +101,7 @@ def test_what_is_not_there_is_looked_up_once(run: Run) -> None:
     run(test)
 
 
-def test_a_flood_of_unknown_ids_cannot_push_out_what_is_known(run: Run) -> None:
+def test_item_31_a_flood_of_unknown_ids_cannot_push_out_what_is_known(run: Run) -> None:
     async def test(here: Knowing) -> None:
         here.rows.rows["a"] = row("a")
         await here.fetch("a")
@@ -114,7 +114,7 @@ def test_a_flood_of_unknown_ids_cannot_push_out_what_is_known(run: Run) -> None:
     run(test)
 
 
-def test_a_flood_costs_few_queries(run: Run) -> None:
+def test_item_31_a_flood_of_unknown_ids_costs_few_queries(run: Run) -> None:
     async def test(here: Knowing) -> None:
         began = steady()
 
