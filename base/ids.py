@@ -8,7 +8,7 @@ from base.clock import from_ms
 
 _POOL_BYTES = 10 * 512  # one system call for 512 ids: urandom alone would cost more than the id
 _VERSION_VARIANT = (0x7 << 76) | (0b10 << 62)
-_YEAR_10000 = "e677d21fdc00"  # the milliseconds where datetime ends
+YEAR_10000 = "e677d21fdc00"  # the milliseconds where datetime ends
 _RANDOM_MASK = (0xFFF << 64) | ((1 << 62) - 1)
 _pool = b""
 _used = 0
@@ -58,7 +58,7 @@ def is_click_id(text: str) -> bool:
     """
     return (
         len(text) == 32
-        and text < _YEAR_10000
+        and text < YEAR_10000
         and text[12] == "7"
         and text[16] in "89ab"
         and not text.strip("0123456789abcdef")

@@ -3,7 +3,8 @@
 from functools import cache
 from typing import Any
 
-from schemas.events import EventIn
+from schemas import described
+from schemas.beacon import EVENTS
 
 _PLAIN = {"text/plain": {"schema": {"type": "string"}}}
 _TRACKING = {
@@ -85,14 +86,10 @@ def document(url: str) -> dict[str, Any]:
             },
         },
         "components": {
-            "schemas": {"Event": _event_schema()},
+            "schemas": {"Event": described.event(), "Kept": described.kept()},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
-
-
-def _event_schema() -> dict[str, Any]:
-    return EventIn.model_json_schema(ref_template="#/components/schemas/{model}")
 
 
 def _redirect() -> dict[str, Any]:
@@ -116,7 +113,8 @@ def _redirect() -> dict[str, Any]:
 
 
 def _pixel() -> dict[str, Any]:
-    parameters = [_TRACKING, *_query("event", "order_id", "amount", "currency", "source")]
+    event = {"name": "event", "in": "query", "schema": {"enum": ["", *EVENTS]}}
+    parameters = [_TRACKING, event, *_query("order_id", "amount", "currency", "source")]
     picture = _answer("A GIF of one pixel.", headers=_ACK, content={"image/gif": {}})
     return {
         "get": {
@@ -133,12 +131,7 @@ def _pixel() -> dict[str, Any]:
 
 
 def _beacon() -> dict[str, Any]:
-    body = {
-        "type": "object",
-        "properties": {"event": {"enum": ["view", "click", "conversion"]}},
-        "additionalProperties": True,
-    }
-    media = {"schema": body}
+    media = {"schema": described.beacon()}
     return {
         "summary": "Record what a page tells by sendBeacon.",
         "parameters": [_TRACKING],

@@ -19,6 +19,7 @@ from schemas.fields import (
 )
 
 EVENTS = ("view", "click", "conversion")
+_UNSAID = (None, "")  # a form sends its empty fields, too
 MAX_ORDER_CHARACTERS = 255
 
 _KEPT = frozenset((*SUBS, *AD_CLICK_IDS))
@@ -61,7 +62,9 @@ def read(body: bytes, query: Mapping[str, str]) -> BeaconIn:
 def shape(given: Mapping[str, Any]) -> BeaconIn:
     """The event in a set of parameters; `event` is `view` unless it says otherwise."""
     # `type` is what /v1/events calls it: whoever confuses the two means it.
-    event = given.get("event") or given.get("type") or "view"
+    event = next(
+        (said for name in ("event", "type") if (said := given.get(name)) not in _UNSAID), "view"
+    )
     if event not in EVENTS:
         raise Refused('The event must be "view", "click" or "conversion".')
     beacon = BeaconIn(event, click=_click(given), source=_source(given))

@@ -20,19 +20,24 @@ from pydantic import (
 from base.ids import is_click_id
 from schemas import bodies
 from schemas.bodies import Refusal
-from schemas.fields import AMOUNT, CURRENCY, SOURCE_CHARACTERS, SUBS, VALUE_CHARACTERS
+from schemas.fields import (
+    AMOUNT,
+    CLICK_ID,
+    CURRENCY,
+    INVISIBLE,
+    MOMENT,
+    SOURCE_CHARACTERS,
+    SUBS,
+    VALUE_CHARACTERS,
+)
 from schemas.metadata import MAX_BYTES, check
 
 MAX_ITEMS = 1000
 _SUBS = frozenset(SUBS)
-_MONEY_TYPES = ("conversion", "refund", "rebill")
+MONEY_TYPES = ("conversion", "refund", "rebill")
 
-# ISO 8601 with seconds and an offset. Without an offset the sender's time zone would be a guess,
-# and an epoch number does not say whether it counts seconds or milliseconds: both are refused.
-_MOMENT = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?"
-    r"([Zz]|[+-][0-9]{2}:?[0-9]{2})"
-)
+_MOMENT = re.compile(MOMENT)
+_INVISIBLE = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
 
 
 def _moment(value: Any) -> datetime | None:
@@ -40,14 +45,15 @@ def _moment(value: Any) -> datetime | None:
         return None
     if not isinstance(value, str) or not _MOMENT.fullmatch(value):
         raise ValueError(_SENTENCES["occurred_at"])
+    moment = datetime.fromisoformat(value.upper())
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):  # 30 February; year 1 east of Greenwich
-        raise ValueError(_SENTENCES["occurred_at"]) from None
+        return moment.astimezone(UTC)
+    except OverflowError:  # an edge of time as told east or west of Greenwich; far off anyway
+        return moment.replace(tzinfo=UTC)
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
+    if not text.isprintable() and _INVISIBLE.search(text):
         raise ValueError("must not hold control characters")
     return text
 
@@ -69,12 +75,12 @@ Value = Annotated[str, Field(max_length=VALUE_CHARACTERS), AfterValidator(_stora
 ClickId = Annotated[
     str,
     AfterValidator(_click_id),
-    WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{12}7[0-9a-f]{3}[89ab][0-9a-f]{15}$"}),
+    WithJsonSchema({"type": "string", "pattern": CLICK_ID}),
 ]
 Moment = Annotated[
     datetime,
     PlainValidator(_moment),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
+    WithJsonSchema({"type": "string", "pattern": MOMENT}),
 ]
 
 
@@ -118,7 +124,7 @@ class EventIn(BaseModel):
     def _makes_sense(self) -> "EventIn":
         if self.tracking_id is None and self.click_id is None:
             raise ValueError("The item needs a tracking_id or a click_id.")
-        if self.amount is not None and self.type not in _MONEY_TYPES:
+        if self.amount is not None and self.type not in MONEY_TYPES:
             raise ValueError("amount: only a conversion, a refund or a rebill has one.")
         return self
 

@@ -11,12 +11,11 @@ from schemas.fields import AD_CLICK_IDS, FLEET_ONLY, SUBS, VALUE_CHARACTERS
 MAX_DEPTH = 32
 MAX_BYTES = 16_384
 MAX_KEY_CHARACTERS = 100
-MAX_EXACT_INTEGER = 2**53  # beyond it, JavaScript and double-based readers see another number
-MAX_FLOAT = 1e16  # jsonb would write all the digits out
-MIN_FLOAT = 1e-16
+MAX_NUMBER = 2**53  # beyond it, JavaScript and double-based readers see another number
+MIN_NUMBER = 1e-16  # jsonb would write all the digits out
 
 # Keys whose meaning the fleet knows: text of at most so many characters.
-_TEXTS = {
+TEXTS = {
     **dict.fromkeys((*SUBS, *AD_CLICK_IDS), VALUE_CHARACTERS),
     **dict.fromkeys(("ua", "referrer"), VALUE_CHARACTERS),
     **dict.fromkeys(("device", "os", "browser"), 100),
@@ -49,7 +48,7 @@ def _known(key: str, value: Any) -> str | None:
         return "is written by Hopfleet itself and cannot be sent"
     if value is None:
         return None
-    limit = _TEXTS.get(key) or (VALUE_CHARACTERS if key.startswith("utm_") else None)
+    limit = TEXTS.get(key) or (VALUE_CHARACTERS if key.startswith("utm_") else None)
     if limit is not None:
         is_fine = isinstance(value, str) and len(value) <= limit
         return None if is_fine else f"must be text of at most {limit:,} characters"
@@ -110,7 +109,7 @@ def _text(value: str) -> str | None:
 
 
 def _integer(value: int) -> str | None:
-    if -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER:
+    if -MAX_NUMBER <= value <= MAX_NUMBER:
         return None
     return "is an integer beyond 2^53; send it as text"
 
@@ -118,6 +117,6 @@ def _integer(value: int) -> str | None:
 def _float(value: float) -> str | None:
     if not math.isfinite(value):
         return "is not a finite number"
-    if abs(value) >= MAX_FLOAT or 0 < abs(value) < MIN_FLOAT:
+    if abs(value) > MAX_NUMBER or 0 < abs(value) < MIN_NUMBER:
         return "is a number too large or too small to be kept exactly; send it as text"
     return None

@@ -1,0 +1,208 @@
+"""What /openapi.json allows is taken and what it forbids is refused, case by case.
+
+schemathesis makes the cases, half of them meant to be wrong; the verdict that is expected is
+the described schema's own, worked out here by another program than the door's.
+"""
+
+import copy
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote, unquote, urlencode
+from uuid import uuid4
+
+import orjson
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as chosen
+from jsonschema_rs import Draft202012Validator
+from schemathesis import Case, GenerationMode
+
+from ingest.openapi import document
+from rules.query import parse
+from schemas.metadata import MAX_BYTES, MAX_DEPTH
+from tests.hostile.siege import Siege
+
+FORM = "application/x-www-form-urlencoded"
+FEW, MANY = 50, 1_000  # cases of each sort: right ones, and others
+
+Judge = Callable[[Siege, Case[Any]], None]
+
+
+def _described() -> dict[str, Any]:
+    described = copy.deepcopy(document("http://127.0.0.1"))
+    # Lines are text to a schema: their items are described as those of an array.
+    del described["paths"]["/v1/events"]["post"]["requestBody"]["content"]["application/x-ndjson"]
+    return described
+
+
+DESCRIBED = _described()
+
+
+def _valid(schema: dict[str, Any]) -> Callable[[Any], bool]:
+    return Draft202012Validator({**schema, "components": DESCRIBED["components"]}).is_valid
+
+
+def _parameter(path: str, method: str, name: str) -> Callable[[Any], bool]:
+    parameters = DESCRIBED["paths"][path][method]["parameters"]
+    return _valid(next(one["schema"] for one in parameters if one["name"] == name))
+
+
+_is_tracking_id = _parameter("/r/{tracking_id}", "get", "tracking_id")
+_is_pixel_event = _parameter("/p/{tracking_id}.gif", "get", "event")
+_is_beacon = _valid(
+    DESCRIBED["paths"]["/e/{tracking_id}"]["post"]["requestBody"]["content"]["text/plain"]["schema"]
+)
+_is_event = _valid({"$ref": "#/components/schemas/Event"})
+
+
+# --- a case as it goes over the wire, and its verdict
+
+
+def _known(siege: Siege, case: Case[Any]) -> tuple[str, bool]:
+    """The tracking id to ask for, the tenant's own where the described one may be any."""
+    told = str((case.path_parameters or {}).get("tracking_id", ""))
+    fits = _is_tracking_id(unquote(told))
+    return (siege.name if fits else quote(unquote(told), safe="")), fits
+
+
+def _query(case: Case[Any]) -> str:
+    given = case.query or {}
+    return urlencode(
+        {name: v if isinstance(v, str) else json.dumps(v) for name, v in given.items()}
+    )
+
+
+def redirect(siege: Siege, case: Case[Any]) -> None:
+    name, is_valid = _known(siege, case)
+
+    answer = siege.ask("GET", f"/r/{name}?{_query(case)}")
+
+    assert (answer.status, answer.click_id is not None) == (302 if is_valid else 404, is_valid)
+
+
+def pixel(siege: Siege, case: Case[Any]) -> None:
+    name, is_known = _known(siege, case)
+    query = _query(case)
+    said = parse(query.encode())
+    # A parameter as the door reads it: without what it drops from every text.
+    is_valid = is_known and _is_pixel_event(said.get("event", ""))
+
+    answer = siege.ask("GET", f"/p/{name}.gif?{query}")
+
+    assert (answer.status, answer.click_id is not None) == (200, is_valid)
+
+
+def beacon(siege: Siege, case: Case[Any]) -> None:
+    name, is_known = _known(siege, case)
+    body, is_valid = _beacon_body(case)
+
+    answer = siege.ask("POST", f"/e/{name}", body, {"Content-Type": str(case.media_type)})
+
+    wanted = (404 if is_valid else 400) if not is_known else (204 if is_valid else 400)
+    assert answer.status == wanted, body
+
+
+def _beacon_body(case: Case[Any]) -> tuple[bytes, bool]:
+    told: Any = case.body
+    if not isinstance(told, dict | list | str | int | float | bool | None):
+        return b"", True
+    if case.media_type == FORM and isinstance(told, dict):
+        form = urlencode({k: v if isinstance(v, str) else json.dumps(v) for k, v in told.items()})
+        return form.encode(), _is_beacon(parse(form.encode()))
+    body = json.dumps(told).encode()
+    if case.media_type == FORM and body[:1] not in (b"{", b"["):
+        return body, _is_beacon(parse(body))
+    return body, _is_beacon(told)
+
+
+def events(siege: Siege, case: Case[Any]) -> None:
+    told: Any = case.body
+    if not isinstance(told, dict | list | str | int | float | bool | None):
+        return
+    items = [_named(siege, item) for item in (told if isinstance(told, list) else [told])]
+    body = json.dumps(items if isinstance(told, list) else items[0]).encode()
+
+    answer = siege.post(body, content_type="application/json")
+
+    wanted = [_is_event(item) and _fits(item) for item in items]
+    if not isinstance(told, dict | list) or not items or len(items) > 1_000:
+        assert answer.status == 400
+        assert "error" in orjson.loads(answer.body)
+        return
+    results = orjson.loads(answer.body)["results"]
+    assert [one["status"] == "accepted" for one in results] == wanted, (results, items)
+    assert answer.status == (202 if any(wanted) else 400)
+
+
+def _named(siege: Siege, item: Any) -> Any:
+    """The item, about the tenant's campaign wherever it may be about any; no id comes twice."""
+    if not isinstance(item, dict):
+        return item
+    mine = {"tracking_id": siege.name, "event_id": uuid4().hex}
+    probe = {"type": "view", "tracking_id": "x"}
+    told = {n for n in mine if isinstance(item.get(n), str) and _is_event(probe | {n: item[n]})}
+    return item | {name: mine[name] for name in told}
+
+
+def _fits(item: Any) -> bool:
+    """The two limits that are described in words."""
+    return len(orjson.dumps(item)) <= MAX_BYTES and _depth(item.get("metadata")) <= MAX_DEPTH
+
+
+def _depth(value: Any) -> int:
+    if isinstance(value, dict | list):
+        inner = value.values() if isinstance(value, dict) else value
+        return 1 + max(map(_depth, inner), default=0)
+    return 0
+
+
+# --- the cases
+
+DOORS: dict[str, tuple[str, str, Judge]] = {
+    "r": ("/r/{tracking_id}", "GET", redirect),
+    "p": ("/p/{tracking_id}.gif", "GET", pixel),
+    "e": ("/e/{tracking_id}", "POST", beacon),
+    "events": ("/v1/events", "POST", events),
+}
+
+
+def _try(siege: Siege, door: str, count: int) -> None:
+    path, method, judge = DOORS[door]
+    operation = schemathesis.openapi.from_dict(copy.deepcopy(DESCRIBED))[path][method]
+    for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+        made = 0
+
+        @chosen(
+            max_examples=count, deadline=None, database=None, derandomize=count == FEW,
+            suppress_health_check=list(HealthCheck), phases=[Phase.generate],
+        )  # fmt: skip
+        @given(operation.as_strategy(generation_mode=mode))
+        def judged(case: Case[Any]) -> None:
+            nonlocal made
+            made += 1
+            judge(siege, case)
+
+        judged()
+        assert made >= count * 0.9
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_the_doors_verdict_is_the_described_one(siege: Siege, door: str) -> None:
+    _try(siege, door, FEW)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("door", DOORS)
+def test_the_doors_verdict_is_the_described_one_in_thousands_of_cases(
+    siege: Siege, door: str
+) -> None:
+    _try(siege, door, MANY + MANY // 10)
+
+
+def test_what_is_described_in_words_holds_at_its_edge(siege: Siege) -> None:
+    item = siege.item(metadata={"k": ""})
+    room = MAX_BYTES - len(orjson.dumps(item))
+    siege.accepted(siege.item(metadata={"k": "x" * room}), siege.item())
+    siege.refused(siege.item(metadata={"k": "x" * (room + 1)}))
