@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests import broker_first  # noqa: F401 (before the doors, which send nudges)
 from tests.fleet.conftest import (  # noqa: F401 (fixtures and a hook, found by their names)
     _holder,
     fleet,

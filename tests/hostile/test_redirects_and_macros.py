@@ -1,4 +1,4 @@
-"""Items 24-32 (31 is in tests/ingest/test_known.py): a redirect goes where its marketer said, whatever a visitor says."""
+"""Items 24-32: a redirect goes where its marketer said; 31 is in tests/ingest/test_known.py."""
 
 import re
 from urllib.parse import parse_qs, quote, urlsplit
