@@ -23,8 +23,9 @@ Watch = RedisWatch | PostgresWatch
 class Proxy:
     """Listens on a port of its own and passes on to `target`; `end` closes everything."""
 
-    def __init__(self, target: int, watch: Callable[[], Watch]) -> None:
+    def __init__(self, target: int, watch: Callable[[], Watch], *, host: str = "127.0.0.1") -> None:
         self.target = target
+        self.host = host  # where it listens
         self._watch = watch
         self._loop = asyncio.new_event_loop()
         self._links: set[_Link] = set()
@@ -51,7 +52,7 @@ class Proxy:
         return future.result(10)
 
     async def _listen(self) -> int:
-        self._server = await asyncio.start_server(self._meet, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._meet, self.host, self.port)
         return int(self._server.sockets[0].getsockname()[1])
 
     async def _meet(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:

@@ -26,9 +26,15 @@ class Visitors:
     """A thread of visitors while the block lasts; at its end the last answers have been read."""
 
     def __init__(
-        self, port: int, ask: Ask, *, connections: int = 32, pause_seconds: float = 0
+        self,
+        port: int,
+        ask: Ask,
+        *,
+        connections: int = 32,
+        pause_seconds: float = 0,
+        host: str = "127.0.0.1",
     ) -> None:
-        self._port = port
+        self._host, self._port = host, port
         self.pause_seconds = pause_seconds  # between an answer and the connection's next request
         self._ask = ask
         self._connections = connections
@@ -67,7 +73,7 @@ class Visitors:
         while self.asking:
             try:
                 transport, visitor = await loop.create_connection(
-                    lambda: _Visitor(self), "127.0.0.1", self._port
+                    lambda: _Visitor(self), self._host, self._port
                 )
             except OSError:
                 self.turned_away += 1
