@@ -149,7 +149,7 @@ def show(tx: Tx, row_id: int) -> dict[str, Any] | None:
 
 def replay(tx: Tx, row_id: int) -> bool:
     """Try a dead letter again; False when there is no such dead letter."""
-    return work.replay(tx, HeldEvent, row_id)
+    return work.replay(tx, HeldEvent, [row_id]) == 1
 
 
 def drop(tx: Tx, row_id: int) -> bool:

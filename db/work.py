@@ -136,17 +136,17 @@ def _mine(
     return done.rowcount == 1
 
 
-def replay(tx: Tx, table: Table, row_id: int) -> bool:
-    """A dead row is due again, at once; False when there is no such dead row.
+def replay(tx: Tx, table: Table, row_ids: list[int]) -> int:
+    """Dead rows are due again, at once; returns how many of these were dead.
 
     `attempts` goes on counting, so that a worker that slept through all of it finds no row.
     """
     done = tx.execute(
         f"UPDATE {table.__tablename__} SET state = 'pending', reason = NULL,"
-        " next_attempt_at = statement_timestamp() WHERE id = %s AND state = 'dead'",
-        (row_id,),
+        " next_attempt_at = statement_timestamp() WHERE id = ANY(%s) AND state = 'dead'",
+        (row_ids,),
     )
-    return done.rowcount == 1
+    return done.rowcount
 
 
 def give_back(tx: Tx, table: Table, claimed: list[tuple[int, int]]) -> int:

@@ -27,7 +27,7 @@ NOUNS = {
     "links": "Show the addresses of a campaign, ready to be pasted.",
     "events": "Watch events arrive, or import them from access logs.",
     "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",
-    "dead": "List, read, replay and drop events that could not be stored.",
+    "dead": "List, read, edit, replay and drop what could not be done.",
     "seed": "Fill the tables with events that look real.",
     "doctor": "Check stores and settings, and say what to do.",
     "bench": "Measure this machine.",

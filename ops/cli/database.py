@@ -34,7 +34,7 @@ def sentences() -> Iterator[None]:
     """What PostgreSQL says, raised as one sentence; `StoreAway` when it is away."""
     try:
         yield
-    except (sql.UndefinedTable, sql.UndefinedColumn) as error:
+    except (sql.UndefinedTable, sql.UndefinedColumn, sql.UndefinedFunction) as error:
         raise HopfleetError(
             "The database lacks tables of this version: run `hopfleet migrate`."
         ) from error

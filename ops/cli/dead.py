@@ -1,30 +1,27 @@
-"""`hopfleet dead`: events that could not be stored, each with its reason and its address."""
+"""`hopfleet dead`: what could not be done, each with its reason and its address."""
 
-import re
-from collections.abc import Iterator
-from typing import Annotated, Any, NamedTuple
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 import orjson
 import typer
 
 from base.errors import Misused
-from db import held
-from db.held import DeadRow
-from ops.cli import output
+from db import letters
+from db.connection import Tx
+from db.letters import GROUPS, Letter
+from ops.cli import dead_edit, output
+from ops.cli import letters as chosen
 from ops.cli.database import transaction
+from ops.cli.letters import Address, Asked, Chunk, address
+from ops.cli.progress import bar
 
-_NOUN = "event"
-_ADDRESS = re.compile(r"event:([0-9]{1,18})")
 _PAGE = 1_000
 
 app = typer.Typer()
-
-Addresses = Annotated[
-    list[str] | None, typer.Argument(metavar="event:ID", help="As `dead list` shows them.")
-]
-All = Annotated[bool, typer.Option("--all", help="All there are, or all with that --reason.")]
-Reason = Annotated[str | None, typer.Option(help="Only those that died of this.")]
+app.command("edit")(dead_edit.edit)
 
 
 class DeadLetter(NamedTuple):
@@ -35,155 +32,212 @@ class DeadLetter(NamedTuple):
     reason: str | None
     error: str | None
     user_id: UUID | None
+    campaign_id: UUID | None
     attempts: int
-    created_at: Any
+    created_at: datetime
 
 
 @app.command("list")
 def list_(
-    reason: Reason = None,
+    noun: chosen.Noun = None,
+    kind: chosen.Kind = None,
+    reason: chosen.Reason = None,
+    user: chosen.User = None,
+    campaign: chosen.Campaign = None,
+    since: chosen.Since = None,
+    to: chosen.To = None,
+    error: chosen.Error = None,
+    by: Annotated[
+        str | None, typer.Option(help=f"Count them by one of {', '.join(GROUPS)} instead.")
+    ] = None,
     limit: output.Limit = 50,
     after: output.After = None,
     json: output.Json = False,
 ) -> None:
-    """Show dead letters, newest first."""
-    before = None if after is None else _id(after)
-    page: list[DeadLetter] = []
-    more = None
-    for row in _rows(reason, before):
-        if len(page) == limit:
-            more = page[-1].address
-            break
-        page.append(_letter(row))
+    """Show dead letters, newest first, or how many there are of what."""
+    asked = Asked(noun, kind, reason, user, campaign, since, to, error)
+    if by is not None:
+        _summary(asked, by, json)
+        return
+    with transaction() as tx:
+        page = list(_page(tx, asked, limit + 1, None if after is None else address(after)))
+    more = page[limit - 1].address if len(page) > limit else None
     columns = ("address", "kind", "reason", "error", "attempts", "created_at")
-    output.print_page(json, page, more, columns, "No dead letters.")
+    output.print_page(json, page[:limit], more, columns, "No dead letters.")
+
+
+def _page(tx: Tx, asked: Asked, limit: int, after: Address | None) -> Iterator[DeadLetter]:
+    which, nouns = asked.which(tx), asked.nouns()
+    if after is not None:
+        nouns = nouns[nouns.index(after.noun) :] if after.noun in nouns else []
+    for noun in nouns:
+        before = after.id if after is not None and after.noun == noun else None
+        for row in letters.page(tx, noun, which, limit, before):
+            yield _letter(noun, row)
+            limit -= 1
+
+
+def _letter(noun: str, row: Letter) -> DeadLetter:
+    return DeadLetter(str(Address(noun, row.id)), *row[1:])
+
+
+def _summary(asked: Asked, by: str, json: bool) -> None:
+    if by not in GROUPS:
+        raise Misused(f"--by {by!r} is none of {', '.join(GROUPS)}.")
+    with transaction() as tx:
+        which = asked.which(tx)
+        found = [
+            {"noun": noun, by: one.value, **one._asdict(), "count": one.letters}
+            for noun in asked.nouns()
+            for one in letters.summary(tx, noun, which, by)
+        ]
+    columns = ("noun", by, "count", "oldest_at", "newest_at")
+    rows = [{name: one[name] for name in columns} for one in found]
+    if json:
+        output.print_json({"items": rows})
+    elif rows:
+        output.print_table(columns, (list(row.values()) for row in rows))
+    else:
+        output.note("No dead letters.")
 
 
 @app.command()
 def show(
-    address: Annotated[str, typer.Argument(metavar="event:ID")], json: output.Json = False
+    which: Annotated[str, typer.Argument(metavar="NOUN:ID")], json: output.Json = False
 ) -> None:
     """Show everything about one, with what it holds."""
-    row_id = _id(address)
+    one = address(which)
     with transaction() as tx:
-        row = held.show(tx, row_id)
-    if row is None or row["state"] != "dead":
-        raise Misused(_none(row_id))
-    row |= {"id": str(row_id), "address": f"{_NOUN}:{row_id}", "item": _item(row["item"])}
+        row = letters.show(tx, one.noun, one.id)
+    if row is None:
+        raise chosen.none(one)
+    row |= {"id": str(one.id), "address": str(one)}
+    held = {
+        name: dead_edit.readable(body)
+        for name in ("item", "original")
+        if (body := row.pop(name, None)) is not None
+    }
     if json:
-        output.print_json(row)
+        output.print_json(row | held)
         return
-    item = row.pop("item")
     output.print_fields(row)
-    output.say("\n" + orjson.dumps(item, option=orjson.OPT_INDENT_2).decode())
+    for name, value in held.items():
+        output.say(f"\n{name}: " + orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
 
 
 @app.command()
 def replay(
-    addresses: Addresses = None,
-    everything: All = False,
-    reason: Reason = None,
+    addresses: chosen.Addresses = None,
+    everything: chosen.All = False,
+    noun: chosen.Noun = None,
+    kind: chosen.Kind = None,
+    reason: chosen.Reason = None,
+    user: chosen.User = None,
+    campaign: chosen.Campaign = None,
+    since: chosen.Since = None,
+    to: chosen.To = None,
+    error: chosen.Error = None,
+    limit: chosen.Most = None,
+    dry_run: chosen.DryRun = False,
+    yes: output.Yes = False,
     json: output.Json = False,
 ) -> None:
     """Try dead letters again, within a second or two; those that fail again come back here."""
-    done = 0
-    for chosen in _chosen(addresses, everything, reason):
-        with transaction() as tx:
-            done += sum(_required(held.replay(tx, one), one, addresses) for one in chosen)
-    _say(done, "Replayed", "replayed", json)
+    asked = Asked(noun, kind, reason, user, campaign, since, to, error)
+    told = _Told("Replay", "Replayed", "replayed", letters.replay)
+    _do(told, addresses, everything, asked, limit, dry_run=dry_run, yes=yes, json=json)
 
 
 @app.command()
 def drop(
-    addresses: Addresses = None,
-    everything: All = False,
-    reason: Reason = None,
+    addresses: chosen.Addresses = None,
+    everything: chosen.All = False,
+    noun: chosen.Noun = None,
+    kind: chosen.Kind = None,
+    reason: chosen.Reason = None,
+    user: chosen.User = None,
+    campaign: chosen.Campaign = None,
+    since: chosen.Since = None,
+    to: chosen.To = None,
+    error: chosen.Error = None,
+    limit: chosen.Most = None,
+    dry_run: chosen.DryRun = False,
     yes: output.Yes = False,
     json: output.Json = False,
 ) -> None:
     """Throw dead letters away for good."""
-    which = ", ".join(addresses or []) or f"all dead letters{f' of {reason}' if reason else ''}"
-    batches = _chosen(addresses, everything, reason)
-    output.confirm(f"Throw {which} away, for good?", yes=yes)
-    done = 0
-    for chosen in batches:
-        with transaction() as tx:
-            done += sum(_required(held.drop(tx, one), one, addresses) for one in chosen)
-    _say(done, "Dropped", "dropped", json)
+    asked = Asked(noun, kind, reason, user, campaign, since, to, error)
+    told = _Told("Throw away, for good,", "Dropped", "dropped", letters.drop)
+    _do(told, addresses, everything, asked, limit, dry_run=dry_run, yes=yes, json=json)
 
 
-def _chosen(
-    addresses: list[str] | None, everything: bool, reason: str | None
-) -> Iterator[list[int]]:
-    """Ids in chunks; raises `Misused` before anything is done."""
-    if bool(addresses) == (everything or reason is not None):
-        raise Misused("Name the dead letters as event:ID, or all of them with --all.")
+class _Told(NamedTuple):
+    """What is done to letters, and how people are told of it."""
+
+    asks: str
+    did: str
+    name: str
+    do: Callable[[Tx, str, list[int]], int]
+
+
+def _do(
+    told: _Told, addresses: list[str] | None, everything: bool, asked: Asked, limit: int | None,
+    *, dry_run: bool, yes: bool, json: bool,
+) -> None:  # fmt: skip
+    if bool(addresses) == (everything or asked != Asked()):
+        raise Misused("Name the dead letters as NOUN:ID, or which by options, or --all of them.")
     if addresses:
-        return iter([list(dict.fromkeys(map(_id, addresses)))])
-    return _chunks(reason)
-
-
-def _chunks(reason: str | None) -> Iterator[list[int]]:
-    chunk: list[int] = []
-    for row in _rows(reason):
-        chunk.append(row.id)
-        if len(chunk) == _PAGE:
-            yield chunk
-            chunk = []
-    yield chunk
-
-
-def _rows(reason: str | None, before: int | None = None) -> Iterator[DeadRow]:
-    """Dead letters below an id, newest first, read page by page."""
-    while True:
+        chunks = chosen.named(addresses)
+        count = sum(len(chunk.ids) for chunk in chunks)
+    else:
         with transaction() as tx:
-            rows = held.dead(tx, _PAGE, before)
-        yield from (row for row in rows if reason is None or row.reason == reason)
-        if len(rows) < _PAGE:
-            return
-        before = rows[-1].id
+            count = chosen.counted(tx, asked, limit)
+    if dry_run:
+        _say(count, f"{told.did} would be", "matching", json)
+        return
+    if not addresses or told.do is letters.drop:
+        output.confirm(f"{told.asks} {_letters(count)}?", yes=yes)
+    with bar(told.did, count, "") as shown:
+        done = _named(told, chunks) if addresses else _bulk(told, asked, count, shown.advance)
+    _say(done, told.did, told.name, json)
 
 
-def _required(done: bool, row_id: int, addresses: list[str] | None) -> bool:
-    """Whoever names a letter wants to hear that it is not there; nothing is done then."""
-    if not done and addresses:
-        raise Misused(_none(row_id))
+def _named(told: _Told, chunks: list[Chunk]) -> int:
+    """All that were named, or none: whoever names a letter wants to hear that it is not there."""
+    done = 0
+    with transaction() as tx:
+        for noun, ids in chunks:
+            for one in ids:
+                if not told.do(tx, noun, [one]):
+                    raise chosen.none(Address(noun, one))
+                done += 1
     return done
 
 
-def _id(address: str) -> int:
-    found = _ADDRESS.fullmatch(address.strip())
-    if found is None:
-        raise Misused(f"{address!r} is no address of a dead letter: it looks like event:123.")
-    return int(found[1])
+def _bulk(told: _Told, asked: Asked, most: int, advance: Callable[[int], None]) -> int:
+    """Page by page, the newest first, so that one that dies anew meanwhile is not met again."""
+    done = 0
+    with transaction() as tx:
+        which = asked.which(tx)
+    for noun in asked.nouns():
+        before = None
+        while done < most:
+            with transaction() as tx:
+                page = letters.page(tx, noun, which, min(_PAGE, most - done), before)
+                done += (now := told.do(tx, noun, [row.id for row in page]))
+            advance(now)
+            if not page:
+                break
+            before = page[-1].id
+    return done
 
 
-def _none(row_id: int) -> str:
-    return f"There is no dead letter event:{row_id}: `hopfleet dead list` shows them."
+def _letters(count: int) -> str:
+    return f"{count:,} dead letter{'' if count == 1 else 's'}"
 
 
-def _letter(row: DeadRow) -> DeadLetter:
-    return DeadLetter(
-        f"{_NOUN}:{row.id}",
-        row.kind,
-        row.reason,
-        row.last_error,
-        row.user_id,
-        row.attempts,
-        row.created_at,
-    )
-
-
-def _item(body: bytes) -> Any:
-    """What a held event holds, as JSON where it is JSON."""
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return bytes(body).decode("utf-8", "backslashreplace")
-
-
-def _say(done: int, told: str, name: str, json: bool) -> None:
+def _say(count: int, did: str, name: str, json: bool) -> None:
     if json:
-        output.print_json({name: done})
+        output.print_json({name: count})
     else:
-        output.say(f"{told} {done:,} dead letter{'' if done == 1 else 's'}.")
+        output.say(f"{did} {_letters(count)}.")

@@ -3,9 +3,11 @@
 import re
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import typer
 
+from base.clock import now
 from base.errors import Misused
 
 # Not what the RFCs allow, but what mail systems deliver to; quoted local parts help nobody here.
@@ -62,3 +64,20 @@ def password_from(*, stdin: bool) -> str:
     if not 8 <= len(given) <= _MOST_PASSWORD_CHARACTERS:
         raise Misused("The password must have at least 8 characters, and at most 1,024.")
     return given
+
+
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def moment(typed: str, what: str) -> datetime:
+    """A time: so long ago (`90s`, `15m`, `2h`, `3d`), a day, or a time in ISO 8601, else in UTC."""
+    if ago := _AGO.fullmatch(typed.strip()):
+        return now() - timedelta(seconds=int(ago[1]) * _SECONDS[ago[2]])
+    try:
+        found = datetime.fromisoformat(typed.strip())
+    except ValueError:
+        raise Misused(
+            f"{what} {typed!r} is no time: try 2h, 3d, 2026-05-01 or 2026-05-01T12:00Z."
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -109,8 +109,8 @@ def test_a_replayed_row_is_due_and_still_fenced_from_its_first_worker(tx: Tx) ->
     work.claim(tx, HeldEvent, 1, 60)
     work.bury(tx, HeldEvent, row_id, 1, "refused")
 
-    assert work.replay(tx, HeldEvent, row_id)
-    assert not work.replay(tx, HeldEvent, row_id)
+    assert work.replay(tx, HeldEvent, [row_id]) == 1
+    assert work.replay(tx, HeldEvent, [row_id]) == 0
     assert work.due(tx, HeldEvent, 1) == [row_id]
     work.claim(tx, HeldEvent, 1, 60)
     assert not work.finish(tx, HeldEvent, row_id, 1, "stored")

@@ -67,8 +67,14 @@ def test_named_letters_are_replayed(run: Run, connect: Connect, letters: list[st
 def test_all_letters_of_a_reason_are_replayed(
     run: Run, connect: Connect, letters: list[str]
 ) -> None:
-    said = run("dead", "replay", "--all", "--reason", "unreadable")
+    refused = run("dead", "replay", "--reason", "unreadable", given="n\n")
+    told = run("dead", "replay", "--reason", "unreadable", "--dry-run")
+    before = states(connect)
+    said = run("dead", "replay", "--reason", "unreadable", "--yes")
 
+    assert (refused.code, before) == (1, ["dead"] * 3)
+    assert "Replay 2 dead letters?" in refused.err
+    assert told.out == "Replayed would be 2 dead letters.\n"
     assert said.out == "Replayed 2 dead letters.\n"
     assert states(connect) == ["pending", "dead", "pending"]
 

@@ -101,7 +101,7 @@ def test_rows_of_a_table_are_counted_by_column(connect: Connect) -> None:
     hold(session, [dead_item("clicks", batch, place, {}, "test") for place in range(3)])
     first = session.execute("SELECT min(id) FROM held_events").fetchone()
     assert first is not None
-    work.replay(session, HeldEvent, first[0])
+    work.replay(session, HeldEvent, [first[0]])
 
     depths = work.depths(session, HeldEvent, "kind")
 
