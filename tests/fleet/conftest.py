@@ -87,7 +87,7 @@ def pytest_runtest_makereport(
     found = given.get("fleet") or given.get("wired")
     if report.failed and isinstance(found, Fleet):
         item.stash[_failed] = True
-        for log in sorted(found.folder.glob("*.log")):
+        for log in sorted(found.folder.rglob("*.log")):
             lines = log.read_text(errors="replace").splitlines()[-_LINES:]
             report.sections.append((f"log of {log.stem}", "\n".join(lines)))
     return report

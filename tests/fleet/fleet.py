@@ -86,23 +86,30 @@ class Fleet:
     def _before_programs(self) -> None:
         """The stores stand; for fleets that put something between them and the programs."""
 
-    def _environment(self, name: str) -> dict[str, str]:
-        """What a program finds in its environment."""
+    def _bare_environment(self) -> dict[str, str]:
         kept = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith("HOPFLEET_") or name == "HOPFLEET_PG_BINDIR"
         }
+        return kept | {"HOPFLEET_DATA_DIR": str(self.folder / "data")}
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """What a program finds in its environment."""
+        kept = self._bare_environment()
         if "broker" in self.stores:
             kept["HOPFLEET_REDIS_URL"] = self.stores["broker"].url
         return {
             **kept,
-            "HOPFLEET_DATA_DIR": str(self.folder / "data"),
             "HOPFLEET_DATABASE_URL": self.stores["postgres"].url,
             "HOPFLEET_JOURNAL_URL": self.stores["journal"].url,
             "HOPFLEET_PORT": str(self.port),
             **self._settings,
         }
+
+    def url(self, store: str) -> str:
+        """The address of a store."""
+        return self.stores[store].url
 
     # --- processes
 
@@ -221,7 +228,7 @@ class Fleet:
 
     def connect(self) -> Tx:
         """A plain psycopg session in autocommit, as another application has it."""
-        return psycopg.connect(self.stores["postgres"].url, autocommit=True)
+        return psycopg.connect(self.url("postgres"), autocommit=True)
 
     def sql(self, statement: str, *values: Any) -> list[TupleRow]:
         """One statement in a session of its own; its rows, if it has any."""
@@ -299,7 +306,7 @@ class Fleet:
 
     def journal(self) -> "redis.Redis":
         """A connection to the journal."""
-        return redis.Redis.from_url(self.stores["journal"].url, socket_timeout=5)
+        return redis.Redis.from_url(self.url("journal"), socket_timeout=5)
 
     def batches(self) -> int:
         """Batches in the journal, claimed or not."""

@@ -11,9 +11,8 @@ from tests.fleet.traffic import Traffic, tenants
 ROUNDS = 20
 
 
-@pytest.mark.parametrize(
-    "faults", [KILLS, STOPS, SESSIONS, LOCKS], ids=["kills", "stops", "sessions", "locks"]
-)
+# Each kill happens once in test_supervised.py.
+@pytest.mark.parametrize("faults", [STOPS, SESSIONS, LOCKS], ids=["stops", "sessions", "locks"])
 def test_nothing_acked_is_lost_or_stored_twice(fleet: Fleet, faults: tuple[Fault, ...]) -> None:
     with Traffic(fleet.port, tenants(fleet)) as traffic:
         for fault in faults:
