@@ -10,7 +10,9 @@ import orjson
 
 from base.ids import is_click_id
 
-VERSION = b"1"  # what this release writes; it reads this and the one before
+# What this release writes; it reads this and the one before. It moves when a release before could
+# not read what is written now: a further field, which that one passes over, does not move it.
+VERSION = b"1"
 READABLE = frozenset({VERSION})
 
 

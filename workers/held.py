@@ -62,6 +62,9 @@ def _give_back(rows: list[dict[str, Any]]) -> None:
 
 def _try(tx: Tx, row: dict[str, Any]) -> Outcome | None:
     """Write one item; what came of it, None when it could not even be read."""
+    if row["format"] > held.FORMAT:
+        _end(tx, row, work.retry, MOST_DELAY_SECONDS, "a format of another release")
+        return None
     outcome = Outcome(Kind(row["kind"]))
     try:
         found = _found(row)
