@@ -50,11 +50,7 @@ class Watch:
 
     def open(self, *, door: str | None = None, queues: Iterable[str] = ()) -> None:
         """Answer from now on, and write down where; never raises: the work goes first."""
-        if not self._chosen.admin_enabled:
-            return
-        for lookout in self._lookouts:
-            lookout.start()
-        address = self._listen()
+        address = self._listen() if self._chosen.admin_enabled else None
         try:
             mine = processes.this(self._role, admin=address, door=door, queues=list(queues))
             self._file = processes.write(self._chosen.data_dir, mine)
@@ -69,6 +65,8 @@ class Watch:
         except OSError as error:
             log().error("admin.closed", host=host, reason=error.strerror or str(error))
             return None
+        for lookout in self._lookouts:
+            lookout.start()
         self._server.start()
         log().info("admin.opened", port=self._server.port)
         return f"http://{f'[{host}]' if ':' in host else host}:{self._server.port}"

@@ -2,11 +2,14 @@
 
 import orjson
 import typer
+from pydantic import SecretStr
 
+from admin import processes
 from base import clock
 from base.errors import HopfleetError
 from base.settings import Settings
 from ops.local import doors, leftovers, ports, stores
+from ops.local.drawing import draw, picture
 from ops.local.fleet import Fleet, environment
 from ops.local.folder import DataFolder
 from ops.local.greeting import Demo, facts, greet, known_demo
@@ -16,6 +19,7 @@ from ops.local.screen import Screen
 from ops.local.supervisor import StopAsked, Supervisor
 
 _READY_SECONDS = 60.0  # then it is said; a store that replays may need longer
+_LISTED_SECONDS = 5.0
 _MOST_ENDS_BEFORE_READY = 5
 
 
@@ -49,6 +53,7 @@ def run(
         found = _start_stores(chosen, supervisor, fleet)
         made = _prepare(chosen, supervisor, fleet, found, demo=demo)
         _start_fleet(chosen, supervisor, fleet, found)
+        screen.say("\n" + _drawn(chosen, supervisor, found))
         greet(chosen, folder, screen, made, clock.steady() - began)
         if json:
             typer.echo(orjson.dumps(facts(chosen, folder, made)))
@@ -95,6 +100,27 @@ def _prepare(
 
 def _failed(what: str, log: LogFile) -> str:
     return f"{what} ({log.last_line()}): see {log.path}."
+
+
+def _drawn(chosen: Settings, supervisor: Supervisor, found: dict[str, str]) -> str:
+    """What runs where; those that start more slowly than the doors get a moment."""
+    until = clock.steady() + _LISTED_SECONDS
+    pids = {part.process.pid for part in supervisor.parts.values() if part.process}
+    programs = {
+        part.process.pid
+        for program in supervisor.programs
+        if (part := supervisor.parts[program.name]).process
+    }
+    while True:
+        listed = [each for each in processes.running(chosen.data_dir) if each.pid in pids]
+        # Who has no admin port is not listed: then nobody is, and there is no need to wait.
+        if not listed or len(listed) == len(programs) or clock.steady() > until:
+            break
+        supervisor.glance()
+        clock.sleep(0.05)
+    stores = {name: SecretStr(address) for name, address in found.items()}
+    children = supervisor.register.left_from_before()
+    return draw(picture(chosen.model_copy(update=stores), listed, children, {}))
 
 
 def _start_fleet(

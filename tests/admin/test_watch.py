@@ -87,6 +87,17 @@ def test_numbers_that_cannot_be_told_leave_the_others_alone(opened: Open, tmp_pa
     assert found.of("process_resident_memory_bytes") > 1e6
 
 
+def test_a_process_that_shall_not_listen_is_listed_all_the_same(tmp_path: Path) -> None:
+    watch = Watch(Settings(data_dir=tmp_path, admin_enabled=False), "worker")
+
+    watch.open(queues=["clicks"])
+
+    assert [(each.admin, each.queues) for each in processes.running(tmp_path)] == [
+        (None, ["clicks"])
+    ]
+    watch.close()
+
+
 def test_who_ends_is_listed_no_more(opened: Open, tmp_path: Path) -> None:
     watch = opened()
     assert addresses(tmp_path)

@@ -1,5 +1,6 @@
 """Numbers of several processes: their sums are what was sent and what is in the tables."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -139,6 +140,29 @@ def test_a_process_that_is_stopped_does_not_say_that_it_lives(fleet: Fleet) -> N
     finally:
         fleet.send("ingest", signal.SIGCONT)
     until(lambda: livez(door.admin or "")[0] == 200, 10, "the loop has moved again")
+
+
+def test_status_draws_what_runs_and_tells_it_to_scripts(fleet: Fleet) -> None:
+    def said(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "ops", "status", *words], env=environment(fleet), cwd=ROOT,
+            capture_output=True, check=True, text=True,
+        )  # fmt: skip
+        return done.stdout
+
+    drawn, told = said(), json.loads(said("--json"))
+
+    assert max(map(len, drawn.splitlines())) < 80
+    for process in running(data(fleet)):
+        assert f"pid {process.pid}" in drawn
+        assert (process.admin or "").rpartition(":")[2] in drawn
+    for store in fleet.stores.values():
+        assert f":{store.port}" in drawn
+    assert "events/s on disk" in drawn
+    assert "journal is" in drawn
+    assert [each["alive"] for each in told["processes"]] == [True] * 4
+    assert {each["queue"] for each in told["queues"]} >= {"clicks", "maintenance"}
+    assert [each["what"] for each in told["room"]] == ["journal", "spool"]
 
 
 def test_each_process_of_stock_dramatiq_has_a_port_of_its_own(fleet: Fleet) -> None:
