@@ -38,9 +38,13 @@ class Child:
         """Its exit code, once it has ended; raises `subprocess.TimeoutExpired`."""
         return self._process.wait(seconds)
 
+    def said(self) -> str:
+        """Its whole log."""
+        return self._log.read_text(errors="replace")
+
     def failed(self, why: str) -> ChildFailed:
         """An error that quotes the end of the log."""
-        tail = self._log.read_text(errors="replace")[-2000:].strip() or "its log is empty"
+        tail = self.said()[-2000:].strip() or "its log is empty"
         return ChildFailed(f"{self.name} {why}: {tail}")
 
     def stop(self) -> None:

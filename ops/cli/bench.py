@@ -66,6 +66,30 @@ def flood(
     _print(figures, json)
 
 
+@app.command()
+def workers(
+    clicks: Annotated[int, typer.Option(min=1_000, help="How many clicks wait.")] = 200_000,
+    count: Annotated[
+        list[int] | None, typer.Option(min=1, max=64, help="Numbers of workers; may be repeated.")
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0.02, max=0.9, help="Of a core, for each slowed worker.")
+    ] = 0.2,
+    quick: Annotated[bool, typer.Option("--quick", help="A short form of everything.")] = False,
+    json: Json = False,
+) -> None:
+    """How fast a backlog shrinks under 1, 2 and 4 workers, free and slowed, beside raw COPY."""
+    from ops.bench import backlog
+
+    full = backlog.Effort(clicks, tuple(count or backlog.Effort.workers), (1.0, share))
+    figures = backlog.measure(backlog.QUICK if quick else full, _say)
+    if json:
+        _print(figures, json)
+        return
+    for line in backlog.table(figures):
+        typer.echo(line)
+
+
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
