@@ -23,6 +23,7 @@ from journal.streams import Kind
 from rules.destination import compile_link
 from rules.query import parse
 from schemas import beacon
+from schemas.items import Door as Entry
 from schemas.items import Item
 
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
@@ -104,7 +105,7 @@ class Doors:
         if not link.record or request.method == b"HEAD":
             self.counts["head" if link.record else f"unrecorded_{link.reason}"] += 1
             return _unrecorded(link, asked)
-        item = self.shaper.visit(request, link, "click", asked)
+        item = self.shaper.visit(request, link, Entry.REDIRECT, "click", asked)
         if self._is_dropped(request, item):
             return _unrecorded(link, asked)
         where = link.template.location(
@@ -141,7 +142,7 @@ class Doors:
             self.counts["pixel_unrecorded"] += 1
             return answers.gif(None)
         event = told.event if told else "view"
-        item = self.shaper.visit(request, link, event, asked)
+        item = self.shaper.visit(request, link, Entry.PIXEL, event, asked)
         if self._is_dropped(request, item):
             return answers.gif(None)
         if told is not None:
@@ -172,7 +173,7 @@ class Doors:
             if link is None or not link.record:
                 self.counts["beacon_unknown"] += 1
                 return answers.error(404, "There is no such tracking id.", headers)
-            item = self.shaper.visit(request, link, told.event, {})
+            item = self.shaper.visit(request, link, Entry.BEACON, told.event, {})
             if self._is_dropped(request, item):
                 sentence = "Too many events at once: send it again later."
                 return answers.too_many(sentence, BURST_SECONDS, headers)
@@ -243,7 +244,8 @@ class Doors:
         if not verdict & DROP:
             return False
         of_network = verdict & DROP_NETWORK
-        self.counts["rate_limited_prefix" if of_network else "rate_limited_tenant"] += 1
+        reason = "rate_limited_prefix" if of_network else "rate_limited_tenant"
+        self.recorder.drop(item["door"], 1, reason)
         return True
 
     # --- later

@@ -20,11 +20,12 @@ from base.clock import now
 from base.errors import HopfleetError
 from base.logs import configure, log
 from base.settings import settings
-from db import held, idempotency, ledger, links, partitions, processes, work
+from db import audit, held, idempotency, ledger, links, partitions, processes, work
 from db.connection import Tx, transaction
 from journal import claims, spool
 from journal.streams import Kind
 from workers import controls, draining, nudges
+from workers.maintenance import auditing
 from workers.owed import OWED
 from workers.queues import JOURNAL_QUEUES
 from workers.watching import watch
@@ -34,6 +35,7 @@ KEYS_DAYS = 90
 DEAD_DAYS = 90
 PROCESSES_HOURS = 24
 CHUNK = 5_000
+AUDIT_BACK = timedelta(hours=24)
 DATABASE_WAIT_SECONDS = 2.0
 MOST_SWEEP_SECONDS = 120.0  # its waits are bounded by far less
 MOST_SILENT_SECONDS = 180.0  # later than that, so that the sweep that hangs is named
@@ -68,12 +70,25 @@ def prune() -> None:
     """Old entries of the change log, keys, dead letters and ended processes, in chunks."""
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         links.prune(tx, CHANGES_HOURS)
+        audit.prune(tx)
     _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
     _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         processes.prune(tx, PROCESSES_HOURS)
     for kind in Kind:
         claims.forget_idle_consumers(kind)
+
+
+def audit_events() -> None:
+    """Hold what doors acked against what became of it; say it loudly when something is missing."""
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+        audit.fold(tx)
+    report = auditing.audit_since(now() - AUDIT_BACK)
+    if report.missing:
+        log().error("audit.missing", events=report.missing, since=report.since.isoformat())
+    if report.surplus:
+        log().warning("audit.surplus", events=report.surplus, since=report.since.isoformat())
+    auditing.remember(report)
 
 
 def prune_ledger() -> None:
@@ -107,6 +122,7 @@ CHORES = (
     Chore("sweep_journal", 1, sweep_journal),
     Chore("sweep_rows", 1, sweep_rows),
     Chore("settle_drains", 1, settle_drains),
+    Chore("audit_events", 60, audit_events),
     Chore("make_partitions", 3600, make_partitions),
     Chore("prune", 3600, prune),
     Chore("prune_ledger", 6 * 3600, prune_ledger),

@@ -73,6 +73,9 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "link_changes", "The log of changed links, users and keys that doors poll."),
     Extra("table", "queue_controls", "What operators have said of queues: paused, how wide."),
     Extra("table", "processes", "Which processes were seen lately, on whatever host."),
+    Extra("table", "door_counts", "What doors took in, by process, minute and door: the audit."),
+    Extra("table", "event_outcomes", "What became of it, by minute and door: the audit."),
+    Extra("table", "host_spools", "What waits on which host's disk, as its doors last said."),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

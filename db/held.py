@@ -13,9 +13,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import work
 from db.connection import Tx
-from db.table import Base, CreatedAt, Str20
+from db.table import Base, CreatedAt, Str20, Word
 from db.work import WorkRow, work_table_args
-from schemas.items import Item
+from schemas.items import Item, doors_of, doors_text
 
 WHOLE_BATCH = -1  # the position of a batch nobody could take apart
 FORMAT = 1
@@ -42,6 +42,7 @@ class HeldEvent(WorkRow, Base):
     user_id: Mapped[UUID | None]
     item: Mapped[bytes]
     original: Mapped[bytes | None]  # as it came, once a person has edited it
+    doors: Mapped[Word] = mapped_column(server_default="?:1")  # items by door, for the audit
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 
@@ -54,6 +55,7 @@ class Holding(NamedTuple):
     position: int
     user_id: str | None
     item: bytes
+    doors: str
     state: str
     reason: str
     error: str | None
@@ -65,23 +67,28 @@ def dead_item(
 ) -> Holding:
     """An item that will never be a row by itself; `item` may be any JSON, that may be why."""
     return Holding(
-        kind, batch_id, position, _user(item), orjson.dumps(item), "dead", reason, error, 0
-    )
+        kind, batch_id, position, _user(item), orjson.dumps(item), _doors(item),
+        "dead", reason, error, 0,
+    )  # fmt: skip
 
 
 def deferred_item(kind: str, batch_id: str, position: int, item: Item) -> Holding:
     """An item whose owner is locked by somebody: again in a second."""
     return Holding(
-        kind, batch_id, position, _user(item), orjson.dumps(item),
+        kind, batch_id, position, _user(item), orjson.dumps(item), _doors(item),
         "pending", "owner_locked", None, _DEFER_SECONDS,
     )  # fmt: skip
 
 
 def dead_batch(
-    kind: str, batch_id: str, body: bytes, reason: str, error: str | None = None
+    kind: str, batch_id: str, body: bytes, doors: str, reason: str, error: str | None = None
 ) -> Holding:
-    """A whole batch that cannot or must not be read."""
-    return Holding(kind, batch_id, WHOLE_BATCH, None, body, "dead", reason, error, 0)
+    """A whole batch that cannot or must not be read; `doors` as in `schemas.items.doors_text`."""
+    return Holding(kind, batch_id, WHOLE_BATCH, None, body, doors, "dead", reason, error, 0)
+
+
+def _doors(item: Any) -> str:
+    return doors_text(doors_of([item]))
 
 
 def _user(item: Any) -> str | None:
@@ -99,8 +106,8 @@ def hold(tx: Tx, holdings: Iterable[Holding]) -> int:
     """
     rows = [
         (
-            one.kind, one.batch_id, one.position, FORMAT, one.user_id, one.item, one.state,
-            one.reason, one.error and one.error.replace("\0", ""), one.delay_seconds,
+            one.kind, one.batch_id, one.position, FORMAT, one.user_id, one.item, one.doors,
+            one.state, one.reason, one.error and one.error.replace("\0", ""), one.delay_seconds,
         )
         for one in holdings
     ]  # fmt: skip
@@ -108,8 +115,9 @@ def hold(tx: Tx, holdings: Iterable[Holding]) -> int:
         return 0
     with tx.cursor() as cursor:
         cursor.executemany(
-            "INSERT INTO held_events (kind, batch_id, position, format, user_id, item, state,"
-            " reason, last_error, next_attempt_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s,"
+            "INSERT INTO held_events (kind, batch_id, position, format, user_id, item, doors,"
+            " state, reason, last_error, next_attempt_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s,"
+            " %s, %s,"
             " statement_timestamp() + make_interval(secs => %s))"
             " ON CONFLICT (batch_id, position) DO NOTHING",
             rows,

@@ -2,6 +2,7 @@
 
 from db import (
     accounts,
+    audit,
     bonuses,
     campaigns,
     content,
@@ -42,6 +43,9 @@ SIDE = (
     links.LinkChange,
     controls.QueueControl,
     processes.Process,
+    audit.DoorCount,
+    audit.EventOutcome,
+    audit.HostSpool,
 )
 
 metadata = Base.metadata

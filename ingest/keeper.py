@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -30,6 +31,10 @@ PAGE_KEYS = 2_000  # of all there are, a round: few milliseconds of it hold up t
 
 Find = Callable[[Tx, list[str]], dict[str, Row | None]]
 List = Callable[[Tx, str, int], list[str]]
+
+
+def _nothing() -> None:
+    pass
 
 
 def find_links(tx: Tx, tracking_ids: list[str]) -> dict[str, Row | None]:
@@ -60,6 +65,8 @@ class Keeper:
         self._rounded = steady()
         self._told: bool | None = None
         self._trouble: str | None = "the database has not been asked yet"
+        self._tell: Callable[[], None] = _nothing
+        self._tell_last: Callable[[], None] = _nothing
         self.ready = asyncio.Event()
         self.used: set[str] = set()  # digests of keys that were used; filled by the doors
         self._touched = steady()
@@ -81,6 +88,10 @@ class Keeper:
         self._caches[noun] = (cache, find)
         if list_all is not None:
             self._lists[noun] = list_all
+
+    def tell(self, step: Callable[[], None], last: Callable[[], None]) -> None:
+        """Have `step` called after each round, and `last` at the end; before `start`."""
+        self._tell, self._tell_last = step, last
 
     def start(self) -> None:
         """Begin; `ready` is set after the first round, whether it reached PostgreSQL or not."""
@@ -113,6 +124,7 @@ class Keeper:
             try:
                 self._round()
                 self._say(None)
+                self._tell()
             except (StoreAway, psycopg.Error) as error:
                 self._say(str(error) or type(error).__name__)
                 self._stop.wait(POLL_SECONDS)
@@ -125,6 +137,8 @@ class Keeper:
             self._wake.wait(POLL_SECONDS)
             self._wake.clear()
             self._stop.wait(ROUND_SECONDS)
+        with suppress(StoreAway, psycopg.Error):
+            self._tell_last()
 
     def _say(self, trouble: str | None) -> None:
         away = trouble is not None

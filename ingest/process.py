@@ -23,6 +23,8 @@ from ingest.known import Known
 from ingest.links import Key, Link, compile_key, compiler
 from ingest.recorder import Recorder
 from ingest.replay import BUDGET_SECONDS, Replayer
+from ingest.tally import Tally
+from ingest.telling import Teller
 from ingest.watching import Shown
 from journal.appends import Appender
 from journal.spool import Spool
@@ -64,8 +66,13 @@ async def run(
     name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
     spool = Spool(chosen.spool_root, name, chosen.spool_max_bytes)
     nudger = Nudger()
-    recorder = Recorder(appender, spool, clock, lambda kind: nudger.ask(JOURNAL_QUEUES[kind]))
+    tally = Tally(chosen.data_dir / "tallies", name)
+    recorder = Recorder(
+        appender, spool, clock, tally, lambda kind: nudger.ask(JOURNAL_QUEUES[kind])
+    )
     base = _know(chosen, clock, recorder)
+    teller = Teller(tally, chosen.spool_root)
+    base.keeper.tell(teller.tell, teller.tell_now)
     base.keeper.start()
     controls.watch(name, "ingest")
     await _first_look(recorder, base)
@@ -85,6 +92,7 @@ async def run(
     appender.close()
     slow.close()
     spool.close()
+    tally.close()
     log().info("ingest.stopped")
 
 

@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum, auto
 from typing import TypeVar
 
 from admin.pulse import silent
@@ -19,11 +20,12 @@ from base.logs import log
 from ingest.answers import without_ack
 from ingest.http import Request
 from ingest.pace import JOURNAL, SPOOL, Pace
+from ingest.tally import Tally
 from journal.appends import Appender, Batch
 from journal.room import Room
 from journal.spool import Spool, SpoolFull
 from journal.streams import Kind
-from schemas.items import VERSION, Item, pack
+from schemas.items import VERSION, Item, doors_of, pack
 
 GROUP_ITEMS = 2_000  # one append stays near a megabyte, so that its fsync stays short
 GROUP_BYTES = 2 * 1024 * 1024  # of request bodies
@@ -41,6 +43,14 @@ Waiter = tuple[Request, bytes, bytes | None]
 
 
 T = TypeVar("T")
+
+
+class Fate(Enum):
+    """What became of a group of items."""
+
+    KEPT = auto()
+    REFUSED = auto()  # surely not recorded
+    UNKNOWN = auto()  # the journal, or a disk, may have it after all
 
 
 class _Group:
@@ -67,7 +77,7 @@ def _batches(kind: Kind, items: list[Item], ms: int) -> list[Batch]:
     """The items as one batch, or as several of a size that a worker takes in its stride."""
     body = pack(items)
     if len(body) <= BATCH_BYTES or len(items) == 1:
-        return [Batch(kind, uuid7_hex(ms), len(items), body, VERSION)]
+        return [Batch(kind, uuid7_hex(ms), len(items), body, VERSION, doors_of(items))]
     half = len(items) // 2
     return _batches(kind, items[:half], ms) + _batches(kind, items[half:], ms)
 
@@ -80,10 +90,12 @@ class Recorder:
         appender: Appender,
         spool: Spool,
         clock: OffsetClock,
+        tally: Tally,
         on_kept: Callable[[Kind], None],
     ) -> None:
         self._appender = appender
         self._spool = spool
+        self._tally = tally
         self._clock = clock
         self._on_kept = on_kept
         self._groups: deque[_Group] = deque([_Group()])
@@ -125,7 +137,7 @@ class Recorder:
         """Keep one item; the waiter's request is answered when it is durable, or lost."""
         group = self._room(1, 0)
         if group is None:
-            self._refuse(1, waiter)
+            self._refuse([item], waiter)
             return
         if kind in group.items:
             group.items[kind].append(item)
@@ -138,7 +150,7 @@ class Recorder:
         size = len(waiter[0].body)
         group = self._room(count, size)
         if group is None:
-            self._refuse(count, waiter)
+            self._refuse([item for some in items.values() for item in some], waiter)
             return
         for kind, some in items.items():
             group.items.setdefault(kind, []).extend(some)
@@ -155,10 +167,11 @@ class Recorder:
             self._groups.append(group)
         return group
 
-    def _refuse(self, count: int, waiter: Waiter) -> None:
+    def _refuse(self, items: list[Item], waiter: Waiter) -> None:
         if self.dropped["overload"] % _SAY_EVERY == 0:
             log().error("events.dropped", reason="overload", waiting=self._waiting)
-        self.dropped["overload"] += count
+        for door, count in doors_of(items).items():
+            self.drop(door, count, "overload")
         waiter[0].answer(waiter[2] or without_ack(waiter[1]))
 
     def _add(self, group: _Group, count: int, waiter: Waiter) -> None:
@@ -170,6 +183,11 @@ class Recorder:
         if self._idle is not None:
             self._idle.set_result(None)
             self._idle = None
+
+    def drop(self, door: str, count: int, reason: str) -> None:
+        """Count items that were answered and will never be recorded."""
+        self.dropped[reason] += count
+        self._tally.drop(door, count, self._clock.ms())
 
     # --- out
 
@@ -184,18 +202,23 @@ class Recorder:
             if not self._groups:
                 self._groups.append(_Group())
             batches = group.batches(self._clock.ms())
+            self._tally.offer(batches)
             began = self._began = steady()
-            kept = await self._keep(batches)
+            fate = await self._keep(batches)
             self._began = None
             self._waiting -= group.count
-            if kept:
+            if fate is Fate.KEPT:
+                self._tally.ack(batches)
                 self.pace.done(self._kept_in, group.count, group.opened, began)
-            if not kept:
+            else:
                 self.dropped["spool_full"] += group.count
-            loop.call_soon(group.answer, kept)
+                self._tally.refuse(batches, surely=fate is Fate.REFUSED)
+            loop.call_soon(group.answer, fate is Fate.KEPT)
 
-    async def _keep(self, batches: list[Batch]) -> bool:
+    async def _keep(self, batches: list[Batch]) -> Fate:
+        not_kept = Fate.REFUSED
         if self.journal_up:
+            not_kept = Fate.UNKNOWN
             try:
                 await self._appender.append(batches)
             except StoreAway as error:
@@ -205,7 +228,7 @@ class Recorder:
                 for batch in batches:
                     self._on_kept(batch.kind)
                 self._kept_in = JOURNAL
-                return True
+                return Fate.KEPT
         try:
             await asyncio.get_running_loop().run_in_executor(
                 self._disk, self._spool.append, batches
@@ -214,14 +237,14 @@ class Recorder:
             if not self.spool_full:
                 log().error("spool.full", reason=str(error))
             self.spool_full = True
-            return False
+            return not_kept if error.untouched else Fate.UNKNOWN
         except Exception:
             # One group's clients are told to come back; the door goes on for the others.
             log().exception("spool.failed")
-            return False
+            return Fate.UNKNOWN
         self.spool_full = False
         self._kept_in = SPOOL
-        return True
+        return Fate.KEPT
 
     def _down(self, error: Exception) -> None:
         if self.journal_up or self.trouble != str(error):

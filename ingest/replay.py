@@ -1,6 +1,8 @@
 """What waits in spools goes to the journal, with the ids it was given at the door."""
 
 import asyncio
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from base.logs import log
 from ingest.recorder import Recorder
 from journal.appends import Appender, Batch
 from journal.spool import Damage, Spool, drop, orphans, read, segments
+from schemas.items import doors_of, unpack
 
 LOOK_SECONDS = 1.0
 ADOPT_EVERY = 5  # looks
@@ -67,7 +70,9 @@ class Replayer:
         if not self._appender.open:
             await self._appender.connect(BUDGET_SECONDS)
         damage = Damage()
-        batches = await asyncio.to_thread(lambda: list(read(segment, damage)))
+        batches = await asyncio.to_thread(
+            lambda: [_with_doors(batch) for batch in read(segment, damage)]
+        )
         at = self._through.get(segment, 0)
         while at < len(batches):
             group = _group(batches, at)
@@ -82,6 +87,13 @@ class Replayer:
         self._recorder.replayed += items
         log().info("spool.replayed", segment=segment.name, items=items)
         return damage
+
+
+def _with_doors(batch: Batch) -> Batch:
+    """The batch with its items by door, which a spool's record has no room for."""
+    with suppress(ValueError):
+        return replace(batch, doors=doors_of(unpack(batch.body)))
+    return batch
 
 
 def _group(batches: list[Batch], at: int) -> list[Batch]:

@@ -15,7 +15,7 @@ from rules.text import clean
 from rules.times import accepted, iso_ms
 from schemas.beacon import BeaconIn
 from schemas.events import EventIn
-from schemas.items import Item
+from schemas.items import Door, Item
 
 MOST_AGENT_CHARACTERS = 1_000
 _MOST_BYTES = 2 * MOST_AGENT_CHARACTERS  # cut before any cache: its key is kept, too
@@ -49,7 +49,9 @@ class Shaper:
         self._trusted = chosen.trusted_proxies
         self._country_header = (chosen.country_header or "").lower().encode()
 
-    def visit(self, request: Request, link: Link, kind: str, query: dict[str, str]) -> Item:
+    def visit(
+        self, request: Request, link: Link, door: Door, kind: str, query: dict[str, str]
+    ) -> Item:
         """A click, a view or a pixel's conversion: an event that a visitor's browser causes."""
         ms = self._clock.ms()
         if ms != self._ms:  # under load many visits share a millisecond
@@ -78,6 +80,7 @@ class Shaper:
             "type": kind,
             "user": link.user_id,
             "campaign": link.campaign_id,
+            "door": door,
             "meta": meta,
         }
         name, cut = source(query, referrer)
@@ -137,7 +140,13 @@ class Shaper:
             )
         if (said := meta.pop("referrer", None)) and (page := addresses.referrer(said)):
             meta["referrer"] = page
-        item: Item = {"id": uuid7_hex(ms), "type": event.type, "user": user_id, "meta": meta}
+        item: Item = {
+            "id": uuid7_hex(ms),
+            "type": event.type,
+            "user": user_id,
+            "door": Door.EVENTS,
+            "meta": meta,
+        }
         if link is not None:
             item["campaign"] = link.campaign_id
             if link.campaign_status is not None:

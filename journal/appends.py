@@ -1,12 +1,14 @@
 """The door's end of the journal: append batches, one round trip, on disk when it answers."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from base.clock import OffsetClock
 from base.errors import JournalRefused, StoreAway, Transient
 from journal import wire
 from journal.streams import PROBE_KEY, Kind, items_key, stream
 from journal.trust import QUESTIONS, doubt
+from schemas.items import doors_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,7 @@ class Batch:
     count: int  # items inside
     body: bytes  # schemas.items.pack
     version: bytes
+    doors: Mapping[str, int] = field(default_factory=dict)  # items by door, for the audit
 
 
 class Appender:
@@ -76,7 +79,7 @@ class Appender:
         for batch in batches:
             commands.append(
                 ("XADD", stream(batch.kind), "*", "v", batch.version, "id", batch.id,
-                 "n", batch.count, "b", batch.body)
+                 "n", batch.count, "d", doors_text(batch.doors), "b", batch.body)
             )  # fmt: skip
             commands.append(("INCRBY", items_key(batch.kind), batch.count))
         commands.append(("EXEC",))

@@ -47,10 +47,12 @@ class Claimed:
     count: int
     version: bytes
     body: bytes
+    doors: str = ""  # items by door, as the door wrote it
 
 
 @contextmanager
-def _errors() -> Iterator[None]:
+def errors() -> Iterator[None]:
+    """What Redis says while it is away, as `StoreAway`."""
     try:
         yield
     except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
@@ -92,7 +94,7 @@ class Consumer:
         Raises `StoreAway`. Batches stay claimed until `acknowledge`, whatever happens to us.
         """
         try:
-            with _errors():
+            with errors():
                 if self._unsure:
                     self._unsure = False
                     if left := self._read(most_items, own=True):
@@ -150,7 +152,7 @@ class Consumer:
         arguments: list[Any] = [GROUP]
         for batch in claimed:
             arguments += [batch.entry, batch.count]
-        with _errors():
+        with errors():
             _script(ACKNOWLEDGE)(keys=[self._stream, items_key(self.kind)], args=arguments)
 
     def leave(self, batches: list[Claimed]) -> None:
@@ -171,7 +173,7 @@ class Consumer:
             after = b"(" + page[-1]["message_id"]
 
     def _pending(self, after: bytes) -> list[dict[str, Any]]:
-        with _errors():
+        with errors():
             try:
                 found: Any = client().xpending_range(
                     self._stream, GROUP, after, "+", _MOST_LISTED, idle=STALE_MS
@@ -187,7 +189,7 @@ class Consumer:
         for at in range(0, len(entries), _TAKE_COUNT):
             if items >= most_items:
                 break
-            with _errors():
+            with errors():
                 reply: Any = client().xclaim(
                     self._stream, GROUP, self.name, STALE_MS,
                     cast(Any, entries[at : at + _TAKE_COUNT]),
@@ -210,6 +212,7 @@ def _batches(entries: Any) -> list[Claimed]:
                 _number(fields.get(b"n", b"")),
                 fields.get(b"v", b""),
                 fields.get(b"b", b""),
+                fields.get(b"d", b"").decode("ascii", "replace"),
             )
         )
     return claimed
@@ -227,7 +230,7 @@ def _script(source: str) -> Any:
 
 def make_group(kind: Kind) -> None:
     """The consumer group, from the stream's first entry; harmless when it is there."""
-    with _errors():
+    with errors():
         try:
             client().xgroup_create(stream(kind), GROUP, id="0", mkstream=True)
         except redis.ResponseError as error:
@@ -237,7 +240,7 @@ def make_group(kind: Kind) -> None:
 
 def forget_idle_consumers(kind: Kind) -> int:
     """Delete names that hold nothing and have been silent for an hour; returns how many."""
-    with _errors():
+    with errors():
         try:
             consumers = client().xinfo_consumers(stream(kind), GROUP)
         except redis.ResponseError:
@@ -262,7 +265,7 @@ class Depth:
 
 def depth(kind: Kind) -> Depth:
     """What waits in a stream now; raises `StoreAway`."""
-    with _errors():
+    with errors():
         connection = client()
         items = int(cast(Any, connection.get(items_key(kind))) or 0)
         first: Any = connection.xrange(stream(kind), count=1)
@@ -279,7 +282,7 @@ def depth(kind: Kind) -> Depth:
 
 def oldest_batch_at(kind: Kind) -> datetime | None:
     """The moment inside the first waiting batch's id; None when nothing waits."""
-    with _errors():
+    with errors():
         first: Any = client().xrange(stream(kind), count=1)
     batch = _batches(first)[0].id if first else ""
     return time_of(batch) if is_click_id(batch) else None
@@ -287,5 +290,5 @@ def oldest_batch_at(kind: Kind) -> datetime | None:
 
 def waiting(kind: Kind) -> bool:
     """Whether anything is in the stream, claimed or not; raises `StoreAway`."""
-    with _errors():
+    with errors():
         return bool(client().xlen(stream(kind)))

@@ -31,7 +31,12 @@ _FREE_SHARE = 0.2  # of what the disk has free beside it: the spool must not be 
 
 
 class SpoolFull(StoreAway):
-    """The spool has reached its bound, or the disk refuses: nothing more can be kept here."""
+    """The spool has reached its bound, or the disk refuses: nothing more can be kept here.
+
+    `untouched` when not a byte was written, so that nothing of it can turn up later.
+    """
+
+    untouched = False
 
 
 def _encode(batch: Batch) -> bytes:
@@ -103,7 +108,9 @@ class Spool:
         data = b"".join([_encode(batch) for batch in batches])
         try:
             if self.bytes + len(data) > self._bound():
-                raise SpoolFull("The spool is full.")
+                full = SpoolFull("The spool is full.")
+                full.untouched = True
+                raise full
             self._write(data)
         except OSError:
             # What the kernel could not write once it may drop silently the next time: a fresh

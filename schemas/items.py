@@ -1,9 +1,13 @@
 """What a door puts into the journal: items, several of them in a batch.
 
 A batch is one stream entry with the fields `v` (format version), `id` (UUIDv7 hex, made at the
-door, the key of exactly-once), `n` (number of items) and `b` (the items as a JSON array).
+door, the key of exactly-once), `n` (number of items), `d` (how many of each door, `r:3,p:1`;
+entries of release 0.1 have none) and `b` (the items as a JSON array).
 """
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any, NotRequired, TypedDict
 
 import orjson
@@ -16,12 +20,28 @@ VERSION = b"1"
 READABLE = frozenset({VERSION})
 
 
+class Door(StrEnum):
+    """Where an event came in, as the audit counts it; short, since every item carries it."""
+
+    REDIRECT = "r"
+    PIXEL = "p"
+    BEACON = "e"
+    SCRIPT = "t"
+    EVENTS = "events"
+    POSTBACK = "postback"
+    CLICKBANK = "clickbank"
+    STRIPE = "stripe"
+    HOOKS = "hooks"
+    UNKNOWN = "?"  # items of release 0.1, and what no door made
+
+
 class Item(TypedDict):
     """One event on its way to a row of `analytics_events`; all values JSON."""
 
     id: str  # click id: 32 hex digits, its milliseconds are the row's created_at
     type: str  # click, view, conversion, refund, rebill
     user: str  # owner's UUID
+    door: NotRequired[str]  # a Door; items of release 0.1 have none
     campaign: NotRequired[str]  # UUID; absent when only a click id is known
     click: NotRequired[str]  # the click this event refers to, when it is not a click itself
     source: NotRequired[str]
@@ -32,7 +52,7 @@ class Item(TypedDict):
 
 
 _MOST_EVENT_ID_CHARACTERS = 255
-_TEXTS = ("campaign", "click", "source", "event_id", "amount", "currency")
+_TEXTS = ("door", "campaign", "click", "source", "event_id", "amount", "currency")
 
 
 def fault(item: Any) -> str | None:
@@ -68,3 +88,29 @@ def unpack(body: bytes) -> list[Item]:
     if not isinstance(items, list):
         raise ValueError("a batch is an array of items")
     return items
+
+
+def doors_of(items: Iterable[Any]) -> Counter[str]:
+    """How many items came in by each door."""
+    return Counter([_door(item) for item in items])
+
+
+def _door(item: Any) -> str:
+    door = item.get("door") if type(item) is dict else None
+    return door if isinstance(door, str) else str(Door.UNKNOWN)
+
+
+def doors_text(doors: Mapping[str, int]) -> str:
+    """Counts by door as one word: `r:3,p:1`."""
+    return ",".join([f"{door}:{count}" for door, count in doors.items()])
+
+
+def doors_read(text: str, count: int | None = None) -> dict[str, int]:
+    """The counts in such a word; of another release, or damaged: all `count` of no known door."""
+    try:
+        found = {door: int(n) for door, _, n in (part.partition(":") for part in text.split(","))}
+    except ValueError:
+        found = {}
+    if count is None or sum(found.values()) == count:
+        return found
+    return {str(Door.UNKNOWN): count}

@@ -8,7 +8,7 @@ import psycopg
 
 from base.errors import Transient
 from base.logs import log
-from db import held, work
+from db import audit, held, work
 from db.connection import Tx, transaction
 from db.held import HeldEvent
 from journal.streams import Kind
@@ -72,6 +72,7 @@ def _try(tx: Tx, row: dict[str, Any]) -> Outcome | None:
         _end(tx, row, work.bury, "unreadable", str(error)[:500])
         return None
     write(tx, found, outcome)
+    audit.record(tx, outcome.ended())
     if row["position"] == held.WHOLE_BATCH:
         held.hold(tx, outcome.held)  # each of its items stands for itself now
         _end(tx, row, work.finish, "stored")

@@ -1,5 +1,6 @@
 """One drain's transaction: ledger, owners, rows; what cannot be a row is held, not lost."""
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -9,14 +10,14 @@ import structlog
 from psycopg import errors as sql
 
 from base.errors import Permanent, Transient
-from base.ids import is_click_id, time_of
+from base.ids import is_click_id, ms_of, time_of
 from base.logs import log
-from db import events, held, idempotency, ledger, owners, partitions
+from db import audit, events, held, idempotency, ledger, owners, partitions
 from db.connection import Tx, transaction
 from db.held import Holding
 from journal.claims import Claimed
 from journal.streams import Kind
-from schemas.items import READABLE, Item, fault, unpack
+from schemas.items import READABLE, Item, doors_read, doors_text, fault, unpack
 from workers.rows import Row, row_of
 
 # What PostgreSQL says when it looked at a value and refused it. All else is an outage.
@@ -48,6 +49,19 @@ class Outcome:
         self.duplicates = 0
         self.gone = 0  # with their deleted owner
         self.held: list[Holding] = []
+        self._ended: Counter[tuple[str, str, str]] = Counter()  # by batch, door, outcome
+
+    def end(self, found: Iterable[Found], outcome: str) -> None:
+        """Count items that have ended, for the audit."""
+        self._ended.update([(one.batch, one.item.get("door", "?"), outcome) for one in found])
+
+    def ended(self) -> Counter[tuple[int, str, str]]:
+        """The same by minute, of all items that came in a batch."""
+        minutes: Counter[tuple[int, str, str]] = Counter()
+        for (batch, door, outcome), count in self._ended.items():
+            if batch:
+                minutes[ms_of(batch) // 60_000, door, outcome] += count
+        return minutes
 
     def counts(self) -> dict[str, int]:
         """How many ended how."""
@@ -64,6 +78,15 @@ class Outcome:
         """Keep an item as a dead letter."""
         self.held.append(
             held.dead_item(self.kind, found.batch, found.position, found.item, reason, error)
+        )
+
+    def bury_batch(
+        self, batch: Claimed, reason: str, error: str | None = None, place: str | None = None
+    ) -> None:
+        """Keep a whole batch as a dead letter; `place` is for one without an id of its own."""
+        doors = doors_text(doors_read(batch.doors, batch.count))
+        self.held.append(
+            held.dead_batch(self.kind, place or batch.id, batch.body, doors, reason, error)
         )
 
     def defer(self, found: Found) -> None:
@@ -87,6 +110,7 @@ def store(
     found = [one for batch in fresh for one in _items(batch, outcome)]
     write(tx, found, outcome)
     held.hold(tx, outcome.held)
+    audit.record(tx, outcome.ended())
     _say(outcome)
     return readable
 
@@ -98,13 +122,13 @@ def _admit(tx: Tx, batches: list[Claimed], outcome: Outcome, today: datetime) ->
         if not is_click_id(batch.id):
             if batch.body:  # else an entry's shell, deleted by whoever stored it
                 place = _place(batch)
-                outcome.held.append(held.dead_batch(outcome.kind, place, batch.body, "unreadable"))
+                outcome.bury_batch(batch, "unreadable", place=place)
             continue
         moment = time_of(batch.id)
         if moment < today - timedelta(days=LEDGER_DAYS) and not ledger.covers(tx, moment):
-            outcome.held.append(held.dead_batch(outcome.kind, batch.id, batch.body, "stale"))
+            outcome.bury_batch(batch, "stale")
         elif moment > today + timedelta(days=AHEAD_DAYS):
-            outcome.held.append(held.dead_batch(outcome.kind, batch.id, batch.body, "clock_ahead"))
+            outcome.bury_batch(batch, "clock_ahead")
         else:
             within.append(batch)
     try:
@@ -132,9 +156,7 @@ def _items(batch: Claimed, outcome: Outcome) -> Iterable[Found]:
     try:
         items = unpack(batch.body)
     except ValueError as error:
-        outcome.held.append(
-            held.dead_batch(outcome.kind, batch.id, batch.body, "unreadable", str(error))
-        )
+        outcome.bury_batch(batch, "unreadable", str(error))
         return
     for position, item in enumerate(items):
         yield Found(batch.id, position, item)
@@ -149,6 +171,10 @@ def write(tx: Tx, found: list[Found], outcome: Outcome) -> None:
     for one, error in refused:
         outcome.bury(one, _reason(error), _first_line(error))
     outcome.stored += len(first) - len(refused)
+    if refused:
+        buried = {id(one) for one, _ in refused}
+        first = [one for one in first if id(one) not in buried]
+    outcome.end(first, "stored")
 
 
 def _shape(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
@@ -202,6 +228,7 @@ def _owned(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
             outcome.defer(one)
         else:
             outcome.gone += 1
+            outcome.end([one], "gone")
     return owned
 
 
@@ -211,12 +238,14 @@ def _first(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
     if not keys:
         return found
     ours = idempotency.claim(tx, keys)
-    first = [
-        one
-        for one in found
-        if one.row and ("event_id" not in one.item or _key(one.row, one.item) in ours)
-    ]
-    outcome.duplicates += len(found) - len(first)
+    first: list[Found] = []
+    repeats: list[Found] = []
+    for one in found:
+        assert one.row is not None
+        is_first = "event_id" not in one.item or _key(one.row, one.item) in ours
+        (first if is_first else repeats).append(one)
+    outcome.duplicates += len(repeats)
+    outcome.end(repeats, "duplicate")
     return first
 
 

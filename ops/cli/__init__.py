@@ -29,6 +29,7 @@ NOUNS = {
     "status": "Draw what runs here, and what it does right now.",
     "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",
     "dead": "List, read, edit, replay and drop what could not be done.",
+    "audit": "Prove that everything acknowledged is stored, or show what is not.",
     "seed": "Fill the tables with events that look real.",
     "doctor": "Check stores and settings, and say what to do.",
     "bench": "Measure this machine.",

@@ -50,7 +50,7 @@ def test_junk_of_any_shape_can_be_a_dead_letter(tx: Tx) -> None:
     junk: list[Any] = [None, 7, [], {"user": "no uuid"}, {"user": 5}, {"user": None}]
 
     holdings = [held.dead_item("clicks", make.batch_id(), 0, one, "unreadable") for one in junk] + [
-        held.dead_batch("clicks", make.batch_id(), b"\x00\xff", "unreadable", "not JSON")
+        held.dead_batch("clicks", make.batch_id(), b"\x00\xff", "r:2", "unreadable", "not JSON")
     ]
 
     assert held.hold(tx, holdings) == len(junk) + 1

@@ -194,12 +194,16 @@ class Fleet:
 
     def hopfleet(self, *words: str) -> str:
         """Run a command of ours to its end; returns what it printed. Raises when it failed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ops", *words], env=self._environment("operator"), cwd=ROOT,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = self.python("-m", "ops", *words)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def python(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a Python program against this fleet to its end, however that is."""
+        return subprocess.run(
+            [sys.executable, *words], env=self._environment("operator"), cwd=ROOT,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
 
     # --- doors
 

@@ -8,6 +8,7 @@ from ingest.http import Request
 from ingest.links import compiler
 from ingest.responses import response
 from ingest.shape import Shaper
+from schemas.items import Door
 from tests.ingest.serving import run, serving
 from tests.ingest.talking import talk
 
@@ -24,7 +25,7 @@ def test_ever_new_headers_of_the_largest_size_fill_no_memory() -> None:
     link = compiler(None, False, frozenset())(ROW)
 
     def visited(request: Request) -> bytes:
-        shaper.visit(request, link, "click", {})
+        shaper.visit(request, link, Door.REDIRECT, "click", {})
         return response(204)
 
     async def test() -> None:

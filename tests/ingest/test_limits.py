@@ -163,7 +163,7 @@ def test_beyond_a_limit_visitors_are_answered_and_pages_told_to_wait(
     reason = "rate_limited_prefix" if limit == "limit_network" else "rate_limited_tenant"
     stored = len(putting.items())
     assert 10 <= stored < 20
-    assert door.doors.counts[reason] == 23 - stored
+    assert door.base.recorder.dropped[reason] == 23 - stored
 
 
 def test_who_sends_no_signals_is_limited_as_others_are(

@@ -11,7 +11,7 @@ from journal.appends import Appender, Batch
 from journal.streams import PROBE_KEY, Kind, items_key, stream
 from tests.journal.conftest import DURABLE, StartValkey, Valkey, strange_redis
 
-CLICK = Batch(Kind.CLICKS, "0" * 32, 3, b'[{"a":1}]', b"1")
+CLICK = Batch(Kind.CLICKS, "0" * 32, 3, b'[{"a":1}]', b"1", {"r": 2, "p": 1})
 SALE = Batch(Kind.CONVERSIONS, "1" * 32, 1, b"\xff\x00", b"1")
 
 
@@ -79,7 +79,10 @@ def test_batches_of_several_kinds_are_entered_and_counted_together(durable: Valk
     append(durable.url, [CLICK, SALE], [CLICK])
 
     clicks = entries(durable, Kind.CLICKS)
-    assert clicks == [{b"v": b"1", b"id": b"0" * 32, b"n": b"3", b"b": b'[{"a":1}]'}] * 2
+    assert (
+        clicks
+        == [{b"v": b"1", b"id": b"0" * 32, b"n": b"3", b"d": b"r:2,p:1", b"b": b'[{"a":1}]'}] * 2
+    )
     assert entries(durable, Kind.CONVERSIONS)[0][b"b"] == b"\xff\x00"
     assert (counted(durable, Kind.CLICKS), counted(durable, Kind.CONVERSIONS)) == (6, 1)
 

@@ -17,7 +17,7 @@ def letters(connect: Connect) -> list[str]:
         [
             dead_item("clicks", make.batch_id(), 0, {"id": "x"}, "unreadable", "not an item"),
             dead_item("clicks", make.batch_id(), 4, {"id": "y"}, "no_partition"),
-            dead_batch("clicks", make.batch_id(), b"\xffnonsense", "unreadable"),
+            dead_batch("clicks", make.batch_id(), b"\xffnonsense", "r:2", "unreadable"),
         ],
     )
     rows = connect().execute("SELECT id FROM held_events ORDER BY id").fetchall()

@@ -1,0 +1,76 @@
+"""Says in the database what this host's doors took in, their dead ones included."""
+
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+
+from base.clock import steady
+from db import audit
+from db.connection import transaction
+from ingest.tally import Leftover, Tally, leftovers
+from journal.spool import oldest_batch_at, waiting_bytes
+
+EVERY_SECONDS = 2.0
+ADOPT_EVERY = 5  # rounds
+WAIT_SECONDS = 2.0
+
+
+class Teller:
+    """Publishes on the keeper's thread; what could not be said is said the next time."""
+
+    def __init__(self, tally: Tally, spool_root: Path) -> None:
+        self._tally = tally
+        self._spool_root = spool_root
+        self._place = f"{socket.gethostname()}:{spool_root.resolve()}"
+        self._next = 0.0
+        self._round = 0
+        self._spooled: int | None = None
+
+    def tell(self) -> None:
+        """Say what has changed, unless that was said a moment ago; raises `StoreAway`."""
+        if steady() < self._next:
+            return
+        self._next = steady() + EVERY_SECONDS
+        self.tell_now()
+        if self._round % ADOPT_EVERY == 0:
+            adopt(self._tally.path.parent)
+            self._tell_spool()
+        self._round += 1
+
+    def tell_now(self) -> None:
+        """Say this process's own counts."""
+        counts = self._tally.changed()
+        if not counts:
+            return
+        try:
+            with transaction(wait_seconds=WAIT_SECONDS) as tx:
+                audit.publish(tx, self._tally.name, counts)
+        except BaseException:
+            self._tally.unpublished(counts)
+            raise
+
+    def _tell_spool(self) -> None:
+        size = waiting_bytes(self._spool_root)
+        if size or self._spooled != 0:
+            oldest = oldest_batch_at(self._spool_root) if size else None
+            with transaction(wait_seconds=WAIT_SECONDS) as tx:
+                audit.publish_spool(tx, self._place, size, oldest)
+            self._spooled = size
+
+
+def adopt(folder: Path) -> int:
+    """Say what dead doors left in `folder`; returns how many there were."""
+    found = list(leftovers(folder))
+    try:
+        for left in found:
+            with transaction(wait_seconds=WAIT_SECONDS) as tx:
+                audit.publish(tx, left.name, left.counts)
+            left.forget()
+    finally:
+        _let_go(found)
+    return len(found)
+
+
+def _let_go(found: Iterable[Leftover]) -> None:
+    for left in found:
+        left.close()

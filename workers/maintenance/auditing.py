@@ -1,0 +1,121 @@
+"""The audit: holds what doors say they acked against rows, dead letters and what still waits.
+
+Spool first, then journal, then one snapshot of the database: what moves on meanwhile is seen at
+least once, and a batch that the ledger knows waits no more, wherever it was seen.
+"""
+
+import socket
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from base.clock import from_ms
+from base.ids import is_click_id, ms_of
+from base.settings import settings
+from db import audit
+from db.audit import Spool
+from db.connection import Tx, transaction
+from journal.spool import Damage, read
+from journal.streams import Kind
+from journal.waiting import Waiting, waiting
+from rules.audit import Line, balance
+from schemas.items import doors_of, doors_read, doors_text, unpack
+
+CLOSED_AFTER_SECONDS = 10  # doors say what they acked within two seconds
+WAIT_SECONDS = 5.0
+
+
+last: "Report | None" = None  # of this process
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an audit found, minute by minute; `spools` are those on other hosts."""
+
+    since: datetime
+    until: datetime
+    lines: list[Line]
+    spools: list[Spool]
+
+    @property
+    def missing(self) -> int:
+        """Items that were acked and are nowhere: each one is a broken promise."""
+        return sum(line.missing for line in self.lines)
+
+    @property
+    def surplus(self) -> int:
+        """Items that are there without having been acked: stored twice, or never told."""
+        return sum(line.surplus for line in self.lines)
+
+
+def audit_since(since: datetime, at: datetime | None = None) -> Report:
+    """All closed minutes from `since` on, by the database's clock; raises `StoreAway`."""
+    spooled = list(_spooled())
+    batches = {one.id: one for kind in Kind for one in waiting(kind)}
+    batches.update({one.id: one for one in spooled})
+    with transaction(wait_seconds=WAIT_SECONDS) as tx:
+        return take(tx, batches, since, at)
+
+
+def take(tx: Tx, batches: dict[str, Waiting], since: datetime, at: datetime | None) -> Report:
+    """The audit itself; `batches` were waiting before this transaction began."""
+    now = audit.snapshot(tx)
+    until = _floor((at or now) - timedelta(seconds=CLOSED_AFTER_SECONDS))
+    since = _floor(since)
+    found: Counter[tuple[int, str, str]] = Counter(audit.outcomes(tx, since, until))
+    for batch_id, doors, state in audit.held(tx):
+        _add(found, batch_id, doors_read(doors), state)
+    known = [batch_id for batch_id in batches if is_click_id(batch_id)]
+    for batch_id in set(known) - audit.written(tx, known):
+        one = batches[batch_id]
+        _add(found, batch_id, doors_read(one.doors, one.items), "waiting")
+    first, last = _minute(since), _minute(until)
+    inside = {key: count for key, count in found.items() if first <= key[0] < last}
+    spools = [one for one in audit.spools(tx) if one.place != place()]
+    oldest = min((one.oldest_at or one.seen_at for one in spools), default=None)
+    lines = balance(
+        audit.told(tx, since, until), inside, None if oldest is None else _minute(oldest)
+    )
+    return Report(since, until, lines, spools)
+
+
+def remember(report: Report) -> None:
+    """Keep the last audit's result for whoever asks this process, such as /metrics."""
+    global last
+    last = report
+
+
+def place() -> str:
+    """This host's spool folder, as its doors call it."""
+    return f"{socket.gethostname()}:{settings().spool_root.resolve()}"
+
+
+def _add(
+    found: Counter[tuple[int, str, str]], batch_id: str, doors: dict[str, int], word: str
+) -> None:
+    for door, count in doors.items():
+        found[ms_of(batch_id) // 60_000, door, word] += count
+
+
+def _spooled() -> Iterator[Waiting]:
+    """The batches in the spools of this host; doors may send them off meanwhile."""
+    for segment in sorted(settings().spool_root.glob("*/*.seg")):
+        try:
+            batches = list(read(segment, Damage()))
+        except FileNotFoundError:
+            continue
+        for batch in batches:
+            try:
+                doors = doors_text(doors_of(unpack(batch.body)))
+            except ValueError:
+                doors = ""
+            yield Waiting(batch.id, batch.count, doors)
+
+
+def _floor(moment: datetime) -> datetime:
+    return from_ms(_minute(moment) * 60_000)
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
