@@ -176,6 +176,7 @@ def _watched(chores: Chores) -> Watch:
     watching.part("clock", lambda: silent(chores.beat, MOST_SILENT_SECONDS))
     watching.part("sweeps", lambda: chores.hanging(sweeps, MOST_SWEEP_SECONDS))
     watching.numbers(chores.collect)
+    watching.numbers(auditing.collect)
     return watching
 
 

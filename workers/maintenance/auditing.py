@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from prometheus_client.core import Metric
+
+from admin.numbers import gauge
 from base.clock import from_ms
 from base.ids import is_click_id, ms_of
 from base.settings import settings
@@ -84,6 +87,22 @@ def remember(report: Report) -> None:
     """Keep the last audit's result for whoever asks this process, such as /metrics."""
     global last
     last = report
+
+
+def collect() -> Iterator[Metric]:
+    """What the last audit of this process found; nothing before the first."""
+    if last is None:
+        return
+    yield gauge(
+        "hopfleet_audit_missing_events",
+        "Events of the last 24 hours that were acknowledged and are nowhere: alarm above 0.",
+        last.missing,
+    )
+    yield gauge(
+        "hopfleet_audit_surplus_events",
+        "Events of the last 24 hours that are there and no door has told of.",
+        last.surplus,
+    )
 
 
 def place() -> str:
