@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import typer
 
 from base.errors import HopfleetError
-from ops.cli import doctor_database, doctor_host, doctor_redis, output
+from ops.cli import doctor_audit, doctor_database, doctor_host, doctor_redis, output
 from ops.cli.findings import SIGNS, Finding, Status, broken
 
 CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
@@ -14,6 +14,7 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("room", doctor_redis.check_room),
     ("broker", doctor_redis.check_broker),
     ("work", doctor_redis.check_work),
+    ("audit", doctor_audit.check),
     ("spool", doctor_host.check_spool),
     ("settings", doctor_host.check_settings),
 )

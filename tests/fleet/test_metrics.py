@@ -31,7 +31,7 @@ def second_door(fleet: Fleet) -> Iterator[tuple[Program, int]]:
 
 
 def environment(fleet: Fleet) -> dict[str, str]:
-    return fleet._environment("ingest")
+    return fleet.environment("ingest")
 
 
 def data(fleet: Fleet) -> Path:
