@@ -76,33 +76,40 @@ class Fleet:
             if name != "broker" or "HOPFLEET_BROKER_URL" not in self._settings:
                 self.stores[name] = start(self.folder / name)
         self._before_programs()
-        migration = Program("migrate", ("migrate",), self.environment("migrate"), self.folder)
+        migration = Program("migrate", ("migrate",), self._environment("migrate"), self.folder)
         migration.start()
         assert migration.wait(60) == 0, migration.said(0)
         for name, words in {**PROGRAMS, **STANDBY}.items():
-            self.programs[name] = Program(name, words, self.environment(name), self.folder)
+            self.programs[name] = Program(name, words, self._environment(name), self.folder)
         self.start(*PROGRAMS)
 
     def _before_programs(self) -> None:
         """The stores stand; for fleets that put something between them and the programs."""
 
-    def environment(self, name: str) -> dict[str, str]:
-        """What a program finds in its environment."""
+    def _bare_environment(self) -> dict[str, str]:
         kept = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith("HOPFLEET_") or name == "HOPFLEET_PG_BINDIR"
         }
+        return kept | {"HOPFLEET_DATA_DIR": str(self.folder / "data")}
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """What a program finds in its environment."""
+        kept = self._bare_environment()
         if "broker" in self.stores:
             kept["HOPFLEET_REDIS_URL"] = self.stores["broker"].url
         return {
             **kept,
-            "HOPFLEET_DATA_DIR": str(self.folder / "data"),
             "HOPFLEET_DATABASE_URL": self.stores["postgres"].url,
             "HOPFLEET_JOURNAL_URL": self.stores["journal"].url,
             "HOPFLEET_PORT": str(self.port),
             **self._settings,
         }
+
+    def url(self, store: str) -> str:
+        """The address of a store."""
+        return self.stores[store].url
 
     # --- processes
 
@@ -141,7 +148,7 @@ class Fleet:
     ) -> Iterator[None]:
         """More programs, by name and words, while the block lasts; `inside` as `Program` has it."""
         for name, words in programs.items():
-            found = self.environment(name) | dict(environment or {})
+            found = self._environment(name) | dict(environment or {})
             self.programs[name] = Program(name, words, found, self.folder, inside=inside)
         try:
             self.start(*programs)
@@ -187,12 +194,16 @@ class Fleet:
 
     def hopfleet(self, *words: str) -> str:
         """Run a command of ours to its end; returns what it printed. Raises when it failed."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ops", *words], env=self.environment("operator"), cwd=ROOT,
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+        done = self.python("-m", "ops", *words)
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def python(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a Python program against this fleet to its end, however that is."""
+        return subprocess.run(
+            [sys.executable, *words], env=self._environment("operator"), cwd=ROOT,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
 
     # --- doors
 
@@ -221,7 +232,7 @@ class Fleet:
 
     def connect(self) -> Tx:
         """A plain psycopg session in autocommit, as another application has it."""
-        return psycopg.connect(self.stores["postgres"].url, autocommit=True)
+        return psycopg.connect(self.url("postgres"), autocommit=True)
 
     def sql(self, statement: str, *values: Any) -> list[TupleRow]:
         """One statement in a session of its own; its rows, if it has any."""
@@ -299,7 +310,7 @@ class Fleet:
 
     def journal(self) -> "redis.Redis":
         """A connection to the journal."""
-        return redis.Redis.from_url(self.stores["journal"].url, socket_timeout=5)
+        return redis.Redis.from_url(self.url("journal"), socket_timeout=5)
 
     def batches(self) -> int:
         """Batches in the journal, claimed or not."""

@@ -31,7 +31,7 @@ def second_door(fleet: Fleet) -> Iterator[tuple[Program, int]]:
 
 
 def environment(fleet: Fleet) -> dict[str, str]:
-    return fleet.environment("ingest")
+    return fleet._environment("ingest")
 
 
 def data(fleet: Fleet) -> Path:

@@ -59,7 +59,7 @@ def until_stored(fleet: Fleet, user: object, acked: list[str | None], seconds: f
 def command(fleet: Fleet, *words: str, **settings: str) -> "subprocess.CompletedProcess[str]":
     """A command of ours, in the fleet's environment."""
     changes = {f"HOPFLEET_{name.upper()}": value for name, value in settings.items()}
-    environment = {**fleet.environment("command"), **changes}
+    environment = {**fleet._environment("command"), **changes}
     return subprocess.run(
         [sys.executable, "-m", "ops", *words], cwd=ROOT, env=environment,
         capture_output=True, text=True,
