@@ -32,19 +32,19 @@ def scripts() -> Path | None:
 class Rabbit:
     """One node with a port mapper of its own; `end` leaves nothing behind."""
 
-    def __init__(self, *, tls: Path | None = None) -> None:
+    def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="hopfleet-rabbitmq-"))
-        self.port, self.tls_port = free_port(), free_port()
+        self.port = free_port()
         self.password = secrets.token_urlsafe(12) + "@/%"  # must be quoted, too
         self._mapper_port = free_port()
-        (self.folder / "rabbit.conf").write_text(self._config(tls))
+        (self.folder / "rabbit.conf").write_text(self._config())
         cookie = self.folder / ".erlang.cookie"
         cookie.write_text(secrets.token_hex(16))
         cookie.chmod(0o400)
         self._mapper = self._run("epmd", "-port", str(self._mapper_port), "-address", "127.0.0.1")
         self._process: subprocess.Popen[bytes] | None = None
 
-    def _config(self, tls: Path | None) -> str:
+    def _config(self) -> str:
         lines = [
             f"listeners.tcp.default = 127.0.0.1:{self.port}",
             f"default_vhost = {VHOST}",
@@ -56,11 +56,6 @@ class Rabbit:
             "log.console.level = warning",
             "log.file = false",
         ]
-        if tls:
-            lines += [
-                f"listeners.ssl.default = 127.0.0.1:{self.tls_port}",
-                *(f"ssl_options.{name} = {tls / name}.pem" for name in ("certfile", "keyfile")),
-            ]
         return "\n".join([*lines, ""])
 
     @cached_property
@@ -93,16 +88,8 @@ class Rabbit:
     @property
     def url(self) -> str:
         """Its address, with user, password and virtual host."""
-        return self._address("amqp", "127.0.0.1", self.port)
-
-    @property
-    def tls_url(self) -> str:
-        """The address of its port with TLS."""
-        return self._address("amqps", "localhost", self.tls_port)
-
-    def _address(self, scheme: str, host: str, port: int) -> str:
         login = f"{USER}:{quote(self.password, safe='')}"
-        return f"{scheme}://{login}@{host}:{port}/{quote(VHOST, safe='')}"
+        return f"amqp://{login}@127.0.0.1:{self.port}/{quote(VHOST, safe='')}"
 
     def start(self) -> None:
         """Start the node on what its folder holds, and wait until it takes connections."""
@@ -114,6 +101,10 @@ class Rabbit:
             assert self._process.poll() is None, self.said()
             assert steady() < end, self.said()
             sleep(0.05)
+
+    def runs(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._process is not None and self._process.poll() is None
 
     def _answers(self) -> bool:
         try:

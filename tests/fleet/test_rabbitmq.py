@@ -41,6 +41,8 @@ def late(rabbit: Rabbit) -> Iterator[Fleet]:
 @pytest.fixture
 def fleet(late: Fleet, rabbit: Rabbit) -> Iterator[Fleet]:
     """That fleet at work; nothing of it ends, and no log holds the broker's password."""
+    if not rabbit.runs():
+        rabbit.start()
     until(lambda: all(rabbit.consumers(queue) > 0 for queue in CONSUMED), 15, "workers consume")
     pids = {name: late.pid(name) for name in PROGRAMS}
     yield late
