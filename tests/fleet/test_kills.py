@@ -11,13 +11,10 @@ VICTIMS = ("worker", "scheduler", "ingest", "journal", "postgres")
 _PROGRESS = 500  # acks between one misfortune and the next step
 
 
-@pytest.mark.parametrize(
-    ("events", "rounds"),
-    [
-        (100_000, 1),
-        pytest.param(1_000_000, 4, marks=[pytest.mark.long, pytest.mark.timeout(1800)]),
-    ],
-)
+# At full speed; at a walking pace every part is killed in test_supervised.py.
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize(("events", "rounds"), [(100_000, 1), (1_000_000, 4)])
 def test_acked_is_stored_once_whatever_is_killed(fleet: Fleet, events: int, rounds: int) -> None:
     campaign = fleet.campaign()
     user = campaign["user_id"]
