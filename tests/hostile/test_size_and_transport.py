@@ -1,4 +1,4 @@
-"""Items 16-23: too much, too slow, in pieces, in disguise."""
+"""Items 16-23: too much, in pieces, in disguise; 19, too slow, is in test_drips.py."""
 
 import gzip
 import socket
@@ -10,7 +10,6 @@ import orjson
 import pytest
 
 from ingest.http import MAX_BODY_BYTES, MAX_TARGET_BYTES
-from tests.fleet.program import until
 from tests.hostile.siege import HOST, Siege, request, statuses
 
 _GET = b"GET /healthz HTTP/1.1\r\n" + HOST
@@ -86,29 +85,6 @@ def test_item_18_compressed_bodies_are_not_taken(siege: Siege) -> None:
             assert siege.post(body, content_encoding=encoding).status == 415
             assert siege.beacon(body, content_encoding=encoding).status == 415
     assert siege.post(bomb).status == siege.beacon(bomb).status == 400
-
-
-def test_item_19_a_slow_client_is_cut_while_others_are_served(siege: Siege) -> None:
-    with _client(siege, 15) as slow, _client(siege, 15) as silent:
-        slow.sendall(f"GET /r/{siege.name} HTTP/1.1\r\nX".encode())
-        slow.setblocking(False)
-
-        took = until(lambda: _dripped(siege, slow), 14, "the slow client is cut")
-        silent.sendall(request(b"GET", b"/healthz"))
-        answer = silent.recv(1000)
-
-    assert 8 < took < 13
-    assert answer.startswith(b"HTTP/1.1 200")
-
-
-def _dripped(siege: Siege, slow: socket.socket) -> bool:
-    """Serve somebody else, drip one byte more; True once the slow one was told that it is late."""
-    assert siege.click().status == 302
-    try:
-        slow.send(b"x")
-        return slow.recv(1000).startswith(b"HTTP/1.1 408")
-    except BlockingIOError:
-        return False
 
 
 _LARGE_HEADS = {
