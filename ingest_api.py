@@ -1,7 +1,6 @@
 """The doors: what visitors, pages and servers reach; each verifies, shapes, keeps, answers."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -44,7 +43,7 @@ class Doors:
         self.links = base.links
         self.keeper = base.keeper
         self.shaper = Shaper(base.settings, base.clock)
-        self.counts: Counter[str] = Counter()
+        self.counts = base.counts
         self.limits = Limits(base.settings, asyncio.get_running_loop().time)
         self._desk = Desk(
             base.keys, base.links, self.shaper, base.recorder, self.counts, base.keeper,

@@ -5,8 +5,9 @@ import os
 import secrets
 import signal
 import socket
+from collections import Counter
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +47,7 @@ class Standing:
     links: Known[Link]
     keys: Known[Key]
     keeper: keeper.Keeper
+    counts: Counter[str] = field(default_factory=Counter)  # what doors did, by outcome
 
 
 async def run(
@@ -78,8 +80,9 @@ async def run(
     await _first_look(recorder, base)
     settle()
     server = await _open(chosen, host, port, make_handler(base))
-    watching = watch("ingest")
-    Shown(server, recorder, base.keeper, (base.links, base.keys), clock).add_to(watching)
+    watching = watch("ingest", chosen)
+    caches = (base.links, base.keys)
+    Shown(server, recorder, base.keeper, caches, clock, base.counts).add_to(watching)
     watching.open(door=f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
     await _until_told(
         [recorder.run(), recorder.watch(), Replayer(recorder, slow, spool).run()],

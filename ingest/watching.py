@@ -30,12 +30,14 @@ class Shown:
         keeper: Keeper,
         caches: tuple[Known[Any], ...],
         clock: OffsetClock,
+        outcomes: Counter[str],
     ) -> None:
         self._server = server
         self._recorder = recorder
         self._keeper = keeper
         self._caches = caches
         self._clock = clock
+        self._outcomes = outcomes
         self._spool: Gauge = spool(recorder.spool_room)
 
     def add_to(self, watch: Watch) -> None:
@@ -57,6 +59,11 @@ class Shown:
             "hopfleet_requests_total",
             "Answers given, by door and status; `none`: a request that found no door.",
             ("door", "status"), answered,
+        )  # fmt: skip
+        yield counters(
+            "hopfleet_door_outcomes_total",
+            "What the doors did with what came: events by type, and why others were none.",
+            ("outcome",), self._outcomes,
         )  # fmt: skip
         connections = len(self._server.connections)
         yield gauge("hopfleet_connections", "Clients connected right now.", connections)

@@ -10,7 +10,7 @@ from admin.lookout import Lookout
 from admin.numbers import counter, gauge, gauges
 from admin.watch import Watch
 from base.errors import HopfleetError
-from base.settings import settings
+from base.settings import Settings, settings
 from db import connection
 from workers import depths
 from workers.depths import Rows, Streams
@@ -19,13 +19,13 @@ DATABASE_WAIT_SECONDS = 1.0
 SILENT_SECONDS = 10.0
 
 
-def watch(role: str) -> Watch:
+def watch(role: str, chosen: Settings | None = None) -> Watch:
     """A process's watch with what all of them tell; the caller adds its own and opens it.
 
     The queues are read from the stores, so each process tells the same: take the largest, never
     the sum. What cannot be read is missing, not zero.
     """
-    made = Watch(settings(), role)
+    made = Watch(chosen or settings(), role)
     queues = _Queues()
     journal = filling.journal()
     for lookout in (queues.rows, queues.streams, journal.lookout):
