@@ -22,7 +22,8 @@ def facts(tx: Tx) -> ServerFacts:
     row = tx.execute(
         "SELECT current_setting('server_version_num')::int, clock_timestamp(),"
         " current_setting('max_connections')::int"
-        "  - current_setting('superuser_reserved_connections')::int,"
+        "  - current_setting('superuser_reserved_connections')::int"
+        "  - coalesce(current_setting('reserved_connections', true), '0')::int,"
         " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend')::int,"
         " current_setting('synchronous_commit'), current_setting('fsync')"
     ).fetchone()

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from base.clock import now
 from base.settings import settings
-from db import ledger, migrations, partitions, server
+from db import ledger, migrations, partitions, processes, server
 from db.connection import Tx
 from db.server import ServerFacts
 from ops.cli.database import transaction, where
@@ -24,8 +24,9 @@ def check() -> Iterator[Finding]:
         facts = server.facts(tx)
         yield _version(facts)
         yield clock("PostgreSQL clock", (facts.now - now()).total_seconds())
-        yield _sessions(facts)
         at = migrations.current()
+        known = at == migrations.head()
+        yield _sessions(facts, len(processes.alive(tx)) if known else 0)
         yield (migrated := _migrations(at))
         if at is not None and migrated.status != "broken":
             yield _months(tx)
@@ -55,11 +56,11 @@ def _version(facts: ServerFacts) -> Finding:
     return well("PostgreSQL", f"Version {number} at {where()} answers.")
 
 
-def _sessions(facts: ServerFacts) -> Finding:
-    processes, most = len(OURS.programs), settings().pool_max
-    wanted = processes * most
+def _sessions(facts: ServerFacts, running: int) -> Finding:
+    count, most = max(len(OURS.programs), running), settings().pool_max
+    wanted = count * most
     says = (
-        f"{processes} processes may open {most} sessions each, {wanted} in all; PostgreSQL allows"
+        f"{count} processes may open {most} sessions each, {wanted} in all; PostgreSQL allows"
         f" {facts.max_connections} and has {facts.connections}"
     )
     if wanted > facts.max_connections:

@@ -9,6 +9,7 @@ import maxminddb
 import psutil
 
 from base.settings import settings
+from journal import strays
 from journal.spool import waiting_bytes
 from ops.cli.findings import Finding, broken, warning, well
 from ops.local.machine import free_disk_bytes
@@ -64,6 +65,7 @@ def check_spool() -> Iterator[Finding]:
         return
     yield _room(root)
     yield _lasting(root)
+    yield from _strays(root)
     waiting = waiting_bytes(root)
     if waiting:
         yield warning(
@@ -89,6 +91,21 @@ def _cannot_write(root: Path) -> str | None:
     except OSError as error:
         return error.strerror or type(error).__name__
     return None
+
+
+def _strays(root: Path) -> Iterator[Finding]:
+    if left := strays.abandoned(root):
+        yield warning(
+            "spool folders",
+            f"{len(left)} with events belong to no door that runs: start `hopfleet ingest` here,"
+            " it moves them to the journal.",
+        )
+    if left := strays.damaged(root):
+        yield warning(
+            "damaged segments",
+            f"{len(left)} of the spool could not be read to the end, {left[0]} for one: what could"
+            " be read is in the journal; have somebody look at the disk, then delete them.",
+        )
 
 
 def _room(root: Path) -> Finding:

@@ -9,8 +9,9 @@ import pytest
 import redis
 
 from base.settings import settings
+from db import processes
 from db.held import dead_item, hold
-from ops.cli import doctor_host, doctor_redis
+from ops.cli import doctor_host, doctor_work
 from ops.cli.doctor_database import clock
 from ops.cli.findings import Status
 from ops.local.ports import free_port
@@ -39,7 +40,11 @@ def found(said: Said) -> dict[str, tuple[str, str]]:
     return {one["check"]: (one["status"], one["says"]) for one in said.json["checks"]}
 
 
-def test_a_sound_fleet_is_told_to_be_sound(run: Run, journal_url: str, redis_url: str) -> None:
+def test_a_sound_fleet_is_told_to_be_sound(
+    run: Run, connect: Connect, journal_url: str, redis_url: str
+) -> None:
+    processes.seen(connect(), "test", "scheduler", [])
+
     said = run("doctor", "--json")
 
     assert [one for one in said.json["checks"] if one["status"] == "broken"] == []
@@ -47,7 +52,8 @@ def test_a_sound_fleet_is_told_to_be_sound(run: Run, journal_url: str, redis_url
     assert {
         "PostgreSQL", "PostgreSQL clock", "sessions", "tables", "partitions", "ledger",
         "journal", "journal on disk", "journal clock", "broker", "work", "spool",
-        "spool's disk", "spooled events", "public address", "secret key", "countries",
+        "spool's disk", "spooled events", "scheduler", "workers", "broker's server",
+        "public address", "secret key", "countries",
     } <= found(said).keys()  # fmt: skip
     assert all(one["says"].endswith(".") for one in said.json["checks"])
     for_people = run("doctor")
@@ -128,7 +134,7 @@ def test_a_journal_that_forgets_is_broken_unless_permitted(
 def test_dead_letters_are_told(run: Run, connect: Connect, journal_url: str) -> None:
     hold(connect(), [dead_item("clicks", make.batch_id(), 0, {}, "test")])
 
-    told = {one.check: one for one in doctor_redis.check_work()}
+    told = {one.check: one for one in doctor_work.check()}
 
     assert told["dead letters"].status == Status.WARNING
 
