@@ -9,9 +9,9 @@ import pytest
 
 from base.errors import StoreAway
 from journal import claims
-from journal.streams import Kind
+from journal.streams import Kind, stream
 from ops.local.servers import Server, start_journal
-from tests.journal.conftest import PointAt
+from tests.journal.conftest import DURABLE, PointAt, StartValkey
 from tests.journal.putting import batch, consumer, put
 
 MOST = 1_000  # items
@@ -65,3 +65,20 @@ def test_claims_survive_a_journal_that_was_killed(own_journal: Server) -> None:
     assert again == claimed
     assert claims.depth(CLICKS).items == 0
     back.stop()
+
+
+def test_a_full_journal_is_emptied_by_those_who_store(
+    start_valkey: StartValkey, point_journal_at: PointAt
+) -> None:
+    server = start_valkey(*DURABLE)
+    point_journal_at(server.url)
+    put(server.url, batch(count=3), batch(count=4))
+    ours = consumer()
+    first = ours.claim(3)
+    server.client.config_set("maxmemory", 1)
+
+    ours.acknowledge(first)
+    ours.acknowledge(ours.claim(100))
+
+    assert claims.depth(CLICKS).items == 0
+    assert claims.client().xlen(stream(CLICKS)) == 0
