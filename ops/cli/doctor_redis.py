@@ -68,8 +68,8 @@ def check_broker() -> Iterator[Finding]:
     except BrokerAway as error:
         yield broken(
             "broker",
-            f"It does not answer ({error}): start it, or correct HOPFLEET_BROKER_URL or"
-            " HOPFLEET_REDIS_URL; until then nothing is worked on.",
+            f"It takes no messages ({error}): start it, give it memory, or correct"
+            " HOPFLEET_BROKER_URL or HOPFLEET_REDIS_URL; until then nothing is worked on.",
         )
 
 
