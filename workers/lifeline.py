@@ -42,6 +42,10 @@ class Lifeline(Middleware):
 
     def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
         stopping.tell()
+        # Else they would go on fetching nudges, up to the end of the last transaction, that
+        # somebody else could act on.
+        for consumer in worker.consumers.values():
+            consumer.pause()
         self._ended.set()
         if self._watching is not None:
             self._watching.close()
