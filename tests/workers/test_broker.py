@@ -1,5 +1,6 @@
 """The broker's rules: no retries, no clocks, and a limit on every actor."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import pytest
 from dramatiq.middleware import AgeLimit, Retries, TimeLimit
 
 from base.errors import Misused
-from tests.reading import ROOT
+from tests.reading import ROOT, code
 from workers import clicks, conversions, held, nudges, on_rabbitmq, runner
 from workers.broker import broker
 from workers.maintenance import purges
@@ -123,3 +124,29 @@ def test_a_worker_that_is_half_dead_ends(redis_url: str, victim: str) -> None:
 
     assert ran.returncode == 70
     assert "worker.half_dead" in ran.stderr
+
+
+_UNUSED = {
+    "Callbacks", "CurrentMessage", "GroupCallbacks", "Pipelines", "Results", "Retries", "group",
+    "pipeline", "rate_limits", "results",
+}  # fmt: skip
+
+
+def test_nothing_uses_what_dramatiq_delays_groups_limits_or_retries() -> None:
+    named = {
+        name
+        for tree in code().values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("dramatiq")
+        for name in [*(node.module or "").split("."), *(alias.name for alias in node.names)]
+    }
+    sent = {
+        f"{name}:{node.lineno}"
+        for name, tree in code().items()
+        if not name.startswith("tests/")
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr == "send_with_options"
+    }
+
+    assert named & _UNUSED == {"Retries"}  # a test looks whether they are there
+    assert sent == set()
