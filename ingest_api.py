@@ -9,6 +9,7 @@ import uvloop
 from base.errors import Refused, StoreAway
 from base.logs import configure, log
 from base.settings import settings
+from db import connection
 from ingest import answers, openapi, process
 from ingest.http import Request
 from ingest.limits import BURST, BURST_SECONDS, DROP, DROP_NETWORK, Limits
@@ -337,6 +338,7 @@ def main(host: str | None = None, port: int | None = None) -> None:
     """Run one ingest process; several may share a port."""
     chosen = settings()
     configure(chosen.log_level, "ingest")
+    connection.serve("ingest")
     uvloop.run(
         process.run(
             chosen, host or chosen.host, chosen.port if port is None else port,

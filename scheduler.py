@@ -20,7 +20,7 @@ from base.clock import now
 from base.errors import HopfleetError
 from base.logs import configure, log
 from base.settings import settings
-from db import audit, held, idempotency, ledger, links, partitions, processes, work
+from db import audit, connection, held, idempotency, ledger, links, partitions, processes, work
 from db.connection import Tx, transaction
 from journal import claims, spool
 from journal.streams import Kind
@@ -183,6 +183,7 @@ def _watched(chores: Chores) -> Watch:
 def main() -> None:
     """Tick until SIGTERM or SIGINT."""
     configure(settings().log_level, "scheduler")
+    connection.serve("scheduler")
     signals.hold()
     chores = Chores()
     outages = _Outages(chores)

@@ -22,6 +22,10 @@ Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 STORES_FILE = "stores.json"
 
+# Database sessions a process can use at once: a door's thread looks up and another counts, each
+# chore of the scheduler has one. Who is not here can use as many as it may have.
+_SESSIONS = {"ingest": 2, "scheduler": 12}
+
 
 class Settings(BaseSettings):
     """Everything that can be set from outside; secrets are never shown by `repr`."""
@@ -88,6 +92,11 @@ class Settings(BaseSettings):
         except (OSError, ValueError):
             return {}
         return found
+
+    def sessions(self, role: str) -> int:
+        """How many database sessions a process of that role may open, between the two bounds."""
+        needed = _SESSIONS.get(role, self.pool_max)
+        return min(max(needed, self.pool_min), self.pool_max)
 
     def _store(self, name: str, *choices: SecretStr | None) -> str:
         for choice in choices:

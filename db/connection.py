@@ -27,7 +27,15 @@ _KEEPALIVE = {
 }
 
 
+_IDLE_SESSIONS = 1  # of a process that has nothing to do; others come within milliseconds
 _making = threading.Lock()
+_role = ""
+
+
+def serve(role: str) -> None:
+    """Say, before the first use, what this process is: how many sessions it needs hangs on it."""
+    global _role
+    _role = role
 
 
 def pool() -> ConnectionPool[Tx]:
@@ -42,8 +50,8 @@ def _pool() -> ConnectionPool[Tx]:
     return ConnectionPool(
         chosen.database,
         kwargs={**_KEEPALIVE, "application_name": "hopfleet"},
-        min_size=min(chosen.pool_min, chosen.pool_max),
-        max_size=chosen.pool_max,
+        min_size=_IDLE_SESSIONS,
+        max_size=chosen.sessions(_role),
         timeout=chosen.pool_timeout_seconds,
         configure=_configure,
         max_idle=60,

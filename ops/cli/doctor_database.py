@@ -26,7 +26,7 @@ def check() -> Iterator[Finding]:
         yield clock("PostgreSQL clock", (facts.now - now()).total_seconds())
         at = migrations.current()
         known = at == migrations.head()
-        yield _sessions(facts, len(processes.alive(tx)) if known else 0)
+        yield _sessions(facts, [each.role for each in processes.alive(tx)] if known else [])
         yield (migrated := _migrations(at))
         if at is not None and migrated.status != "broken":
             yield _months(tx)
@@ -56,11 +56,14 @@ def _version(facts: ServerFacts) -> Finding:
     return well("PostgreSQL", f"Version {number} at {where()} answers.")
 
 
-def _sessions(facts: ServerFacts, running: int) -> Finding:
-    count, most = max(len(OURS.programs), running), settings().pool_max
-    wanted = count * most
+def _sessions(facts: ServerFacts, running: list[str]) -> Finding:
+    """Whether there is room for all processes: those of `up`, or more that were seen, by role."""
+    chosen = settings()
+    planned = [program.name for program in OURS.programs]
+    roles = max(planned, running, key=len)
+    wanted = sum(map(chosen.sessions, roles))
     says = (
-        f"{count} processes may open {most} sessions each, {wanted} in all; PostgreSQL allows"
+        f"{len(roles)} processes may open {wanted} sessions in all; PostgreSQL allows"
         f" {facts.max_connections} and has {facts.connections}"
     )
     if wanted > facts.max_connections:

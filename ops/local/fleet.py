@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from base.settings import Settings
+
 
 @dataclass(frozen=True)
 class Program:
@@ -25,6 +27,10 @@ class Fleet:
     programs: tuple[Program, ...]  # one of them is called `ingest` and serves the doors
     migrate: tuple[str, ...]
     demo: tuple[str, ...]
+
+    def sessions(self, chosen: Settings) -> int:
+        """How many database sessions all programs together may open."""
+        return sum(chosen.sessions(program.name) for program in self.programs)
 
 
 def _ours(*words: str) -> tuple[str, ...]:

@@ -28,19 +28,20 @@ class Store:
     start: Start
 
 
-def embedded(chosen: Settings, folder: DataFolder, processes: int) -> list[Store]:
+def embedded(chosen: Settings, folder: DataFolder, sessions: int) -> list[Store]:
     """The stores that this `up` must run itself, in the order of starting.
 
-    `processes` is how many of ours will hold a pool of database sessions.
+    `sessions` is how many database sessions all of ours together may open.
     """
-    sessions = processes * chosen.pool_max + _SPARE_SESSIONS
 
     def place(name: str) -> tuple[Path, Path]:
         return folder.path / name, folder.log(name)
 
     def postgres(port: int, hooks: Hooks) -> Server:
         path, log = place("postgres")
-        return start_postgres(path, port, log=log, connections=sessions, hooks=hooks)
+        return start_postgres(
+            path, port, log=log, connections=sessions + _SPARE_SESSIONS, hooks=hooks
+        )
 
     def journal(port: int, hooks: Hooks) -> Server:
         path, log = place("journal")

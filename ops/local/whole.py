@@ -68,7 +68,7 @@ def run(
 
 def _start_stores(chosen: Settings, supervisor: Supervisor, fleet: Fleet) -> dict[str, str]:
     """Start what is not elsewhere; returns the addresses of all, and publishes them."""
-    for store in stores.embedded(chosen, supervisor.folder, len(fleet.programs)):
+    for store in stores.embedded(chosen, supervisor.folder, fleet.sessions(chosen)):
         with supervisor.screen.step(f"Starting {store.title}"):
             supervisor.add_store(store)
     found = stores.addresses(chosen, supervisor.stores)

@@ -142,6 +142,25 @@ def test_a_value_that_cannot_be_is_refused_at_the_start(name: str, value: Any) -
         Settings.model_validate({name: value})
 
 
+@pytest.mark.parametrize(
+    ("role", "bounds", "sessions"),
+    [
+        ("worker-events", (5, 20), 20),
+        ("scheduler", (5, 20), 12),
+        ("ingest", (5, 20), 5),
+        ("ingest", (1, 20), 2),
+        ("scheduler", (1, 3), 3),
+        ("worker-events", (9, 8), 8),
+    ],
+)
+def test_a_process_may_have_the_sessions_its_role_needs_within_bounds(
+    role: str, bounds: tuple[int, int], sessions: int
+) -> None:
+    chosen = Settings(pool_min=bounds[0], pool_max=bounds[1])
+
+    assert chosen.sessions(role) == sessions
+
+
 def test_the_address_of_the_doors_ends_without_a_slash(tmp_path: Path) -> None:
     assert made(tmp_path, port=9000).url == "http://127.0.0.1:9000"
     assert made(tmp_path, public_url="https://go.example/").url == "https://go.example"

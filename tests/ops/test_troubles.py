@@ -110,7 +110,7 @@ def test_only_the_stores_that_are_not_elsewhere_are_embedded(folder: Path) -> No
 
     def embedded(**elsewhere: str) -> list[str]:
         chosen = Settings.model_validate(elsewhere)
-        return [store.name for store in stores.embedded(chosen, data, 4)]
+        return [store.name for store in stores.embedded(chosen, data, 50)]
 
     assert embedded() == ["postgres", "journal", "broker"]
     assert embedded(database_url="x") == ["journal", "broker"]
