@@ -60,7 +60,7 @@ class Traffic(Visitors):
 
     def __init__(
         self, port: int, owners: tuple[Tenant, ...], *, connections: int = 32,
-        pause_seconds: float = 0.03,
+        pause_seconds: float = 0.05,
     ) -> None:  # fmt: skip
         super().__init__(port, self._whole, connections=connections, pause_seconds=pause_seconds)
         self.owners = owners
