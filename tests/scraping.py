@@ -37,9 +37,9 @@ def scrape(address: str) -> Numbers:
     return found
 
 
-def livez(address: str) -> tuple[int, Any]:
+def livez(address: str, seconds: float = TIMEOUT_SECONDS) -> tuple[int, Any]:
     """`GET /livez`: the status and what is said."""
-    status, body = _get(f"{address}/livez")
+    status, body = _get(f"{address}/livez", seconds)
     return status, orjson.loads(body)
 
 
@@ -53,9 +53,9 @@ def scrape_all(found: Iterable[Running]) -> dict[int, Numbers]:
     return {each.pid: scrape(each.admin) for each in found if each.admin}
 
 
-def _get(url: str) -> tuple[int, bytes]:
+def _get(url: str, seconds: float = TIMEOUT_SECONDS) -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(url, timeout=seconds) as answer:  # noqa: S310
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         with error:

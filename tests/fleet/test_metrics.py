@@ -136,7 +136,7 @@ def test_a_process_that_is_stopped_does_not_say_that_it_lives(fleet: Fleet) -> N
 
     try:
         with pytest.raises((TimeoutError, urllib.error.URLError)):
-            livez(door.admin or "")
+            livez(door.admin or "", 1)
     finally:
         fleet.send("ingest", signal.SIGCONT)
     until(lambda: livez(door.admin or "")[0] == 200, 10, "the loop has moved again")
