@@ -16,7 +16,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from base.clock import steady
 from ingest import listening
 from ingest.responses import Date, text
-from ingest.targets import encoded_line
+from ingest.targets import encoded_lines
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_TARGET_BYTES = 8 * 1024
@@ -108,6 +108,7 @@ class Connection(asyncio.Protocol):
         "_headers",
         "_headers_done",
         "_large",
+        "_line_open",
         "_parser",
         "_paused_reading",
         "_refusal",
@@ -137,6 +138,7 @@ class Connection(asyncio.Protocol):
         self._refusal = b""  # said once all that is owed before it has been answered
         self._half_closed = False
         self._large = False
+        self._line_open = False  # the last bytes ended within a request's first line
         self._buffered = 0  # bytes of bodies: of this request and of those not yet answered
         self._paused_reading = False
         self._begin()
@@ -169,11 +171,15 @@ class Connection(asyncio.Protocol):
         self._let_go(self._buffered)
 
     def data_received(self, data: bytes) -> None:
-        if not self.in_request and not data.isascii():
-            data = encoded_line(data)
+        may_begin = not self.in_request or self._line_open
+        if may_begin and not data.isascii():
+            data = encoded_lines(data)
         rest: bytes | memoryview = data
         while rest and not self._refused:
             rest = self._feed(rest)
+        if self.in_request and not self._headers_done:
+            _, blank, tail = data.rpartition(b"\r\n\r\n")
+            self._line_open = b"\n" not in tail and (may_begin or blank != b"")
 
     def _feed(self, data: bytes | memoryview) -> bytes | memoryview:
         """Parse; returns what stands behind a request that asked for another protocol."""

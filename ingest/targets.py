@@ -3,6 +3,7 @@
 import re
 from urllib.parse import unquote
 
+_MAY_HAVE_BODY = re.compile(rb"content-length|transfer-encoding|upgrade", re.IGNORECASE)
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 
 
@@ -21,11 +22,24 @@ def origin_form(target: bytes) -> bytes:
     return b"/" + rest.partition(b"/")[2] if absolute else target
 
 
-def encoded_line(data: bytes) -> bytes:
-    """A request whose first line holds bytes that ASCII does not: these percent-encoded.
+def encoded_lines(data: bytes) -> bytes:
+    """Requests whose first lines hold bytes that ASCII does not: these percent-encoded.
 
     Scripts send `?source=café` as it is; the parser, to the letter of the standard, would
-    refuse the visitor.
+    refuse the visitor. Behind a request with a body nothing is touched.
     """
-    line, end, rest = data.partition(b"\r\n")
-    return _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line) + end + rest
+    done = []
+    while data:
+        head, blank, rest = data.partition(b"\r\n\r\n")
+        line, end, headers = head.partition(b"\r\n")
+        done += [
+            _BEYOND_ASCII.sub(lambda found: b"%%%02X" % found[0][0], line),
+            end,
+            headers,
+            blank,
+        ]
+        if _MAY_HAVE_BODY.search(headers):
+            done.append(rest)
+            break
+        data = rest
+    return b"".join(done)

@@ -51,6 +51,24 @@ def test_a_request_in_pieces_is_the_same_request(cuts: list[int]) -> None:
     run(test())
 
 
+def test_an_address_beyond_ascii_is_read_in_pieces_and_behind_others() -> None:
+    odd = "GET /café?a=é HTTP/1.1\r\nX: é\r\n\r\n".encode()
+
+    async def test() -> None:
+        async with serving() as server, talk(server.port) as connection:
+            connection.send(GET + odd + GET + odd[:8])
+            seen = [orjson.loads((await connection.answer()).body) for _ in range(3)]
+            connection.send(odd[8:12])
+            await asyncio.sleep(0)
+            connection.send(odd[12:])
+            seen.append(orjson.loads((await connection.answer()).body))
+
+        assert [one["target"] for one in seen] == ["/one", "/caf%C3%A9?a=%C3%A9"] * 2
+        assert seen[1]["headers"] == seen[3]["headers"] == {"x": "é".encode().decode("latin-1")}
+
+    run(test())
+
+
 def test_pipelined_requests_are_answered_in_order_though_answers_come_late() -> None:
     held = Held()
 
