@@ -93,6 +93,21 @@ def count(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
     return int(str(row[0])) if row else 0
 
 
+def rows(url: str) -> int:
+    """Rows in `analytics_events` now."""
+    with session(url) as connection:
+        return count(connection)
+
+
+def links_by_account(url: str) -> list[list[str]]:
+    """The tracking ids of each account."""
+    with session(url) as connection:
+        found = connection.execute(
+            "SELECT array_agg(tracking_id) FROM campaigns GROUP BY user_id ORDER BY user_id"
+        ).fetchall()
+    return [list(row[0]) for row in found]  # type: ignore[call-overload]
+
+
 def transactions(url: str) -> int:
     """Transactions that the database has seen, as its statistics say; a second late."""
     with session(url) as connection:

@@ -90,6 +90,22 @@ def workers(
         typer.echo(line)
 
 
+@app.command()
+def fairness(
+    seconds: Seconds = 10.0,
+    rate: Annotated[float, typer.Option(min=1, help="The flooding account's clicks/s.")] = 10_000,
+    backlog: Annotated[
+        float, typer.Option(min=0, help="Stop the workers for so many seconds of flood first.")
+    ] = 0.0,
+    json: Json = False,
+) -> None:
+    """How long one account's clicks take to their rows while another floods."""
+    from ops.bench import fairness as bench_of
+
+    figures = bench_of.measure(bench_of.Fairness(rate, seconds, backlog), _say)
+    _print(figures, json)
+
+
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
