@@ -12,14 +12,14 @@ from base.settings import settings
 from db import connection
 from ingest import answers, openapi, process
 from ingest.http import Request
-from ingest.limits import BURST, BURST_SECONDS, DROP, DROP_NETWORK, Limits
+from ingest.limits import BEYOND_SHARE, BURST, BURST_SECONDS, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
 from ingest.posted import Desk
 from ingest.process import Standing
 from ingest.responses import response
 from ingest.shape import Shaper, add_told, kind_of
 from ingest.targets import origin_form, segment
-from journal.streams import Kind
+from journal.streams import BULK, Kind
 from rules.destination import compile_link
 from rules.query import parse
 from schemas import beacon
@@ -106,7 +106,7 @@ class Doors:
             self.counts["head" if link.record else f"unrecorded_{link.reason}"] += 1
             return _unrecorded(link, asked)
         item = self.shaper.visit(request, link, Entry.REDIRECT, "click", asked)
-        if self._is_dropped(request, item):
+        if (stream := self._stream(request, item)) is None:
             return _unrecorded(link, asked)
         where = link.template.location(
             item["id"], link.tracking_id, link.campaign_id, item.get("source"), asked,
@@ -114,7 +114,7 @@ class Doors:
         )  # fmt: skip
         self.counts["click"] += 1
         self.recorder.record(
-            Kind.CLICKS, item, (request, answers.redirect(where, link.headers, item["id"]), None)
+            stream, item, (request, answers.redirect(where, link.headers, item["id"]), None)
         )
         return None
 
@@ -143,13 +143,13 @@ class Doors:
             return answers.gif(None)
         event = told.event if told else "view"
         item = self.shaper.visit(request, link, Entry.PIXEL, event, asked)
-        if self._is_dropped(request, item):
+        if (stream := self._stream(request, item)) is None:
             return answers.gif(None)
         if told is not None:
             add_told(item, told)
         self.counts[event] += 1
         durable = answers.gif(item.get("click") or item["id"])
-        self.recorder.record(kind_of(event), item, (request, durable, None))
+        self.recorder.record(stream, item, (request, durable, None))
         return None
 
     # --- /e
@@ -174,7 +174,7 @@ class Doors:
                 self.counts["beacon_unknown"] += 1
                 return answers.error(404, "There is no such tracking id.", headers)
             item = self.shaper.visit(request, link, Entry.BEACON, told.event, {})
-            if self._is_dropped(request, item):
+            if (stream := self._stream(request, item)) is None:
                 sentence = "Too many events at once: send it again later."
                 return answers.too_many(sentence, BURST_SECONDS, headers)
             add_told(item, told)
@@ -183,7 +183,7 @@ class Doors:
             ack = b"X-Click-Id: " + click_id.encode() + b"\r\n"
             lost = answers.error(503, "Not recorded: send it again.", headers)
             durable = response(204, ack + headers)
-            self.recorder.record(kind_of(told.event), item, (request, durable, lost))
+            self.recorder.record(stream, item, (request, durable, lost))
             return None
 
         return self._look_up(
@@ -235,18 +235,20 @@ class Doors:
         """The doors, described for machines."""
         return answers.json(200, openapi.document(self.settings.url))
 
-    def _is_dropped(self, request: Request, item: Item) -> bool:
-        """Whether a visit is beyond a limit and not kept; marks one that is part of a burst."""
-        meta = item["meta"]
+    def _stream(self, request: Request, item: Item) -> Kind | None:
+        """Where a visit is kept; None when it is beyond a limit. Marks what is part of a burst."""
+        meta, kind = item["meta"], kind_of(item["type"])
         verdict = self.limits.visit(meta.get("ip") or self.shaper.network(request), item["user"])
+        if not verdict:
+            return kind
+        if verdict & DROP:
+            of_network = verdict & DROP_NETWORK
+            reason = "rate_limited_prefix" if of_network else "rate_limited_tenant"
+            self.recorder.drop(item["door"], 1, reason)
+            return None
         if verdict & BURST and item["type"] != "conversion":
             meta.setdefault("bot", "burst")
-        if not verdict & DROP:
-            return False
-        of_network = verdict & DROP_NETWORK
-        reason = "rate_limited_prefix" if of_network else "rate_limited_tenant"
-        self.recorder.drop(item["door"], 1, reason)
-        return True
+        return BULK[kind] if verdict & BEYOND_SHARE else kind
 
     # --- later
 

@@ -19,7 +19,7 @@ MOST_KEYS = 40_000  # a meter's bound; some 8 MB
 _REMEMBERED = 2.0  # a flood counts as one until its key was quiet for so many bursts less one
 
 # What a verdict is made of; 0 is the usual one.
-BURST, DROP_NETWORK, DROP_TENANT = 1, 2, 4
+BURST, DROP_NETWORK, DROP_TENANT, BEYOND_SHARE = 1, 2, 4, 8
 DROP = DROP_NETWORK | DROP_TENANT
 
 # Addresses of proxies, containers and ourselves: behind them stand many visitors, or a benchmark.
@@ -86,7 +86,10 @@ class Limits:
         self._marks = bool(burst) and (burst < most or not most)
         self._networks = Meter(burst if self._marks else most)
         self._hard_networks = Meter(chosen.limit_network)
-        self._tenants = Meter(chosen.limit_tenant)
+        share, most = chosen.limit_tenant_share, chosen.limit_tenant
+        self._shares = bool(share) and (share < most or not most)
+        self._hard_tenants = Meter(most)
+        self._tenants = Meter(share) if self._shares else self._hard_tenants
         self._keys = Meter(chosen.limit_key)
         self._is_visitors = _visitors(chosen.trusted_proxies)
 
@@ -94,7 +97,8 @@ class Limits:
         """Count one visit; 0, or the sum of what is to be done with it.
 
         `network` is the visitor's truncated address. BURST: keep it, but as no person's;
-        DROP_NETWORK, DROP_TENANT: do not keep it.
+        BEYOND_SHARE: keep it where it holds up no other tenant; DROP_NETWORK, DROP_TENANT: do not
+        keep it.
         """
         # The usual way through, without a call more than needed.
         now = self._clock()
@@ -117,8 +121,7 @@ class Limits:
             return 0
         verdict = self._of_network(network, at, now) if at >= most else 0
         if of_tenant >= most:
-            tenants[user_id] = of_tenant - meter.interval  # what is not kept does not count
-            verdict |= DROP_TENANT
+            verdict |= self._of_tenant(network, user_id, of_tenant, now)
         return verdict
 
     def _of_network(self, network: str, at: float, now: float) -> int:
@@ -133,17 +136,35 @@ class Limits:
         meter.recent[network] = min(at, now + _REMEMBERED * BURST_SECONDS)
         return BURST if self._hard_networks.allows(network, now) else DROP_NETWORK
 
+    def _of_tenant(self, network: str, user_id: str, at: float, now: float) -> int:
+        """What becomes of a visit to a tenant that has more than its share."""
+        meter = self._tenants
+        if not self._shares:
+            meter.recent[user_id] = at - meter.interval  # what is not kept does not count
+            return DROP_TENANT
+        meter.recent[user_id] = min(at, now + _REMEMBERED * BURST_SECONDS)
+        if self._hard_tenants.allows(user_id, now) or not self._is_visitors(network):
+            return BEYOND_SHARE
+        return DROP_TENANT
+
     def wait_seconds(self, digest: str, user_id: str) -> float:
         """How long a server has to wait before its key and tenant may post again; 0: not at all."""
         now = self._clock()
-        ahead = max(self._keys.ahead(digest, now), self._tenants.ahead(user_id, now))
+        ahead = max(self._keys.ahead(digest, now), self._hard_tenants.ahead(user_id, now))
         return max(0.0, ahead - BURST_SECONDS)
 
-    def posted(self, digest: str, user_id: str, count: int) -> None:
-        """Count the items of one post."""
+    def posted(self, digest: str, user_id: str, count: int) -> bool:
+        """Count the items of one post; whether their tenant has more than its share."""
         now = self._clock()
         self._keys.add(digest, count, now)
-        self._tenants.add(user_id, count, now)
+        if not self._shares:
+            self._tenants.add(user_id, count, now)
+            return False
+        ahead = self._tenants.add(user_id, count, now, _REMEMBERED * BURST_SECONDS)
+        if ahead < BURST_SECONDS:
+            return False
+        self._hard_tenants.add(user_id, count, now)
+        return True
 
 
 def _visitors(trusted: Networks) -> Callable[[str], bool]:

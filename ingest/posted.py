@@ -14,7 +14,7 @@ from ingest.limits import Limits
 from ingest.links import Key, Link
 from ingest.recorder import Recorder
 from ingest.shape import Shaper, kind_of
-from journal.streams import Kind
+from journal.streams import BULK, Kind
 from rules.tracking import may_post_events
 from schemas import events
 from schemas.events import EventIn
@@ -95,12 +95,12 @@ class Desk:
             return answers.error(400, str(refusal))
         except StoreAway:
             return answers.try_again("Your campaigns cannot be looked up: send it again.")
-        self._limits.posted(key.digest, key.user_id, len(read))
         return self._keep(request, key, read, links)
 
     def _keep(
         self, request: Request, key: Key, read: list[Any], links: dict[str, Link | None]
     ) -> bytes | None:
+        beyond_share = self._limits.posted(key.digest, key.user_id, len(read))
         kept: dict[Kind, list[Item]] = {}
         verdicts: list[dict[str, Any]] = []
         for index, event in enumerate(read):
@@ -110,7 +110,8 @@ class Desk:
                 verdicts.append({"index": index, "status": "refused", "reason": reason})
                 continue
             item = self._shaper.posted(event, key.user_id, link)
-            kept.setdefault(kind_of(event.type), []).append(item)
+            kind = kind_of(event.type)
+            kept.setdefault(BULK[kind] if beyond_share else kind, []).append(item)
             click_id = item.get("click") or item["id"]
             verdicts.append({"index": index, "status": "accepted", "click_id": click_id})
         count = sum(len(items) for items in kept.values())

@@ -30,6 +30,7 @@ from journal.streams import (
 STALE_MS = 10_000  # a claim is stored in 3 s or given up: after 10 its holder is dead or stopped
 FORGET_MS = 3_600_000
 _READ_COUNT = 64  # batches a read at most
+_FIRST_COUNT = 8  # then their size is known: those of a flood may be far larger than the last
 _FULL_ITEMS = 2_000  # what a batch may hold
 _TAKE_COUNT = 8
 _MOST_LISTED = 1_000
@@ -119,7 +120,8 @@ class Consumer:
         while items < most_items:
             # As many batches as should fit, judged by those read last: a page of full ones
             # would be fifty megabytes.
-            count = min(_READ_COUNT, max(1, int((most_items - items) / self._usual_items)))
+            most = _READ_COUNT if claimed else _FIRST_COUNT
+            count = min(most, max(1, int((most_items - items) / self._usual_items)))
             some = self._page((claimed[-1].entry if claimed else b"0") if own else b">", count)
             claimed += some
             found = sum(batch.count for batch in some)

@@ -11,6 +11,19 @@ class Kind(StrEnum):
     CLICKS = "clicks"
     CONVERSIONS = "conversions"
     WEBHOOKS = "webhooks"
+    CLICKS_BULK = "clicks-bulk"
+    CONVERSIONS_BULK = "conversions-bulk"
+
+
+# What accounts send beyond their share: the same kind in a stream of its own, drained after the
+# others' by the same workers, so that what piles up there holds up nobody else.
+BULK = {Kind.CLICKS: Kind.CLICKS_BULK, Kind.CONVERSIONS: Kind.CONVERSIONS_BULK}
+_USUAL = {bulk: kind for kind, bulk in BULK.items()}
+
+
+def usual(kind: Kind) -> Kind:
+    """The kind that an event is of, whichever stream it came in."""
+    return _USUAL.get(kind, kind)
 
 
 def stream(kind: Kind) -> str:

@@ -6,7 +6,7 @@ Everything here may happen twice: the ledger admits a batch once, whoever writes
 import itertools
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 
 import psycopg
@@ -17,7 +17,7 @@ from base.logs import log
 from db import sessions
 from db.connection import Tx, transaction
 from journal.claims import Claimed, Consumer, consumer_name
-from journal.streams import Kind
+from journal.streams import BULK, Kind, usual
 from workers import controls, nudges, tally
 from workers.queues import JOURNAL_QUEUES
 from workers.stopping import stopping
@@ -30,6 +30,7 @@ TRANSACTION_SECONDS = 3.0
 ITEMS_A_TRANSACTION = 4_000
 # A transaction costs as much as a hundred rows: under load a short pause makes fewer, larger ones.
 SMALL_ITEMS = 2_500
+LEAST_BULK_ITEMS = 1_000  # a transaction, for accounts beyond their share, however much waits else
 PAUSE_SECONDS = 0.05
 LOOK_FOR_STALE_SECONDS = 2.0
 POOL_WAIT_SECONDS = 5.0
@@ -76,20 +77,22 @@ def drain(kind: Kind) -> int:
         return 0
     left = False
     try:
-        with _consumer(kind) as consumer:
-            stored, left = _rounds(kind, consumer)
+        with ExitStack() as stack:
+            kinds = (kind, BULK[kind]) if kind in BULK else (kind,)
+            lanes = [stack.enter_context(_consumer(each)) for each in kinds]
+            stored, left = _rounds(kind, lanes)
     finally:
         if not left:
             _turns.leave(kind)
     return stored
 
 
-def _rounds(kind: Kind, consumer: Consumer) -> tuple[int, bool]:
+def _rounds(kind: Kind, lanes: list[Consumer]) -> tuple[int, bool]:
     """Store until nothing is left, or it is time; returns the items, and whether the turn went."""
     stored, left = 0, False
     end = steady() + DRAIN_SECONDS
     while _may_go_on(kind) and not (left := _turns.leave_if_too_many(kind)):
-        found = _step(kind, consumer)
+        found = _steps(lanes)
         stored += found
         _turns.backlog(kind, found >= ITEMS_A_TRANSACTION)
         if not found and (left := _turns.leave_unless_asked(kind)):
@@ -108,12 +111,21 @@ def _may_go_on(kind: Kind) -> bool:
     return not stopping() and controls.may_claim(JOURNAL_QUEUES[kind])
 
 
-def _step(kind: Kind, consumer: Consumer) -> int:
+def _steps(lanes: list[Consumer]) -> int:
+    """A step for everybody, then one for accounts beyond their share; returns the items stored."""
+    found = 0
+    for consumer in lanes:
+        if not found or _may_go_on(consumer.kind):
+            found += _step(consumer, max(LEAST_BULK_ITEMS, ITEMS_A_TRANSACTION - found))
+    return found
+
+
+def _step(consumer: Consumer, most_items: int) -> int:
     """Claim what a dead worker left, else what is new, and store it; returns the items stored."""
-    stored = 0
+    kind, stored = consumer.kind, 0
     # The connection first: while PostgreSQL is away nothing is claimed.
     with transaction(wait_seconds=POOL_WAIT_SECONDS, limit_seconds=SILENT_SECONDS) as tx:
-        claimed = _take_over(kind, consumer, tx) or consumer.claim(ITEMS_A_TRANSACTION)
+        claimed = _take_over(kind, consumer, tx) or consumer.claim(most_items)
     try:
         for part in _parts(claimed, _sizes.get(kind, ITEMS_A_TRANSACTION)):
             if not controls.may_claim(JOURNAL_QUEUES[kind]):
@@ -147,10 +159,10 @@ def _parts(claimed: list[Claimed], most_items: int) -> Iterator[list[Claimed]]:
 
 def _store(kind: Kind, consumer: Consumer, part: list[Claimed]) -> None:
     """One transaction, then the acknowledgement."""
-    began, outcome = steady(), Outcome(kind)
+    began, outcome = steady(), Outcome(usual(kind))
     with transaction(wait_seconds=POOL_WAIT_SECONDS, limit_seconds=SILENT_SECONDS) as tx:
         at = sessions.begin_drain(tx, consumer.name, TRANSACTION_SECONDS)
-        done = store(tx, kind, part, at, outcome)
+        done = store(tx, outcome.kind, part, at, outcome)
     tally.ended(kind, outcome.counts())
     consumer.acknowledge(done)
     tally.drained(kind, sum(batch.count for batch in part), steady() - began)

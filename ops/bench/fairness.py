@@ -1,4 +1,4 @@
-"""`hopfleet bench fairness`: one account floods; how long do another's clicks take to their rows?"""
+"""`hopfleet bench fairness`: one account floods; how soon are another's clicks rows?"""
 
 import os
 import random
@@ -39,8 +39,10 @@ def measure(effort: Fairness, say: Callable[[str], None]) -> dict[str, Any]:
         alone = _delays(ready, running, other, min(effort.seconds, 5))
         say(f"Beside {effort.rate:,.0f} clicks a second of one account …")
         lasting = effort.seconds + effort.backlog_seconds + 1
-        with side("flood", running.port, flooding, ready.folder, ready.environment,
-                  seconds=lasting, rate=effort.rate, connections=_CONNECTIONS) as flood:  # fmt: skip
+        with side(
+            "flood", running.port, flooding, ready.folder, ready.environment,
+            seconds=lasting, rate=effort.rate, connections=_CONNECTIONS,
+        ) as flood:  # fmt: skip
             _pile_up(running, effort.backlog_seconds)
             rows = database.rows(ready.url)
             beside = _delays(ready, running, other, effort.seconds)

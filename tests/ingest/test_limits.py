@@ -8,7 +8,7 @@ import pytest
 
 from base.settings import Settings
 from db import keys as db_keys
-from ingest.limits import BURST, DROP_NETWORK, DROP_TENANT, Limits, Meter
+from ingest.limits import BEYOND_SHARE, BURST, DROP_NETWORK, DROP_TENANT, Limits, Meter
 from journal.streams import Kind
 from tests import make
 from tests.conftest import Connect
@@ -22,7 +22,8 @@ PROXY = (ipaddress.ip_network("127.0.0.0/8"),)
 
 def limits(**chosen: float) -> Limits:
     unlimited = dict.fromkeys(
-        ("limit_network_burst", "limit_network", "limit_tenant", "limit_key"), 0.0
+        ("limit_network_burst", "limit_network", "limit_tenant_share", "limit_tenant", "limit_key"),
+        0.0,
     )
     return Limits(Settings(**(unlimited | chosen)))  # type: ignore[arg-type]
 
@@ -91,6 +92,23 @@ def test_a_tenant_is_dropped_beyond_its_own_limit_and_others_are_not() -> None:
     assert verdicts[:19] == [0] * 19
     assert set(verdicts[25:]) == {DROP_TENANT}
     assert ours.visit("198.51.100.0", "other") == 0
+
+
+def test_beyond_its_share_a_tenant_waits_apart_until_it_is_beyond_its_limit() -> None:
+    ours = limits(limit_tenant_share=1, limit_tenant=5)
+
+    verdicts = [ours.visit("198.51.100.0", "flooded") for _ in range(100)]
+
+    assert verdicts[:9] == [0] * 9
+    assert set(verdicts[11:58]) == {BEYOND_SHARE}
+    assert set(verdicts[64:]) == {DROP_TENANT}
+    assert ours.visit("198.51.100.0", "other") == 0
+
+
+def test_a_tenant_is_not_dropped_for_what_comes_from_no_visitor() -> None:
+    ours = limits(limit_tenant_share=1, limit_tenant=5)
+
+    assert {ours.visit("127.0.0.0", "u") for _ in range(1_000)} == {0, BEYOND_SHARE}
 
 
 def test_without_limits_nothing_is_dropped_or_marked() -> None:
@@ -208,6 +226,27 @@ def test_a_server_beyond_its_limit_is_told_when_to_come_back(
     assert 15 <= int(refused.headers["retry-after"]) <= 21
     assert "wait" in orjson.loads(refused.body)["error"]
     assert len(putting.items()) == (302 if limit == "limit_key" else 301)
+
+
+def test_what_a_tenant_sends_beyond_its_share_waits_in_a_stream_of_its_own(
+    journal: str, open_door: OpenDoor, connect: Connect, link: dict[str, Any]
+) -> None:
+    door = open_door(limit_tenant_share=1)
+    name, key = link["tracking_id"], key_of(connect, link)
+    other = make.campaign(connect())
+
+    for _ in range(30):
+        door.get(f"/r/{name}")
+    door.get(f"/p/{name}.gif?event=conversion")
+    posted = post(door, link, key, 5)
+    door.get(f"/r/{other['tracking_id']}")
+
+    bulk = len(putting.items(Kind.CLICKS_BULK))
+    assert posted.status == 202
+    assert 22 <= bulk <= 26
+    assert len(putting.items(Kind.CLICKS)) == 36 - bulk
+    assert len(putting.items(Kind.CONVERSIONS_BULK)) == 1
+    assert putting.items(Kind.CLICKS)[-1]["user"] == str(other["user_id"])
 
 
 def test_limits_hold_without_any_store(
