@@ -7,7 +7,7 @@ ARGS ?=
 PORT ?=
 BIN = .venv/bin
 
-.PHONY: help up install test test-long check bench lock clean
+.PHONY: help up install test test-long check bench soak lock clean
 
 help:
 	@echo "make up         set up, start everything, print what to try; Ctrl-C stops it"
@@ -16,6 +16,7 @@ help:
 	@echo "make check      format, lint, types, lock file"
 	@echo "make test-long  heavy fault and load runs"
 	@echo "make bench      measure on this machine"
+	@echo "make soak       half load for half an hour"
 	@echo "make lock       resolve the dependencies anew"
 	@echo "make clean      remove what set-up and tests made; the data stays"
 
@@ -39,6 +40,9 @@ check: install
 
 bench: install
 	@$(BIN)/hopfleet bench ingest $(ARGS)
+
+soak: install
+	@$(BIN)/hopfleet bench soak $(ARGS)
 
 lock: install
 	@./.ci/lock

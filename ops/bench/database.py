@@ -118,6 +118,23 @@ def transactions(url: str) -> int:
     return int(str(row[0])) if row else 0
 
 
+def upkeep(url: str) -> dict[str, int]:
+    """How often PostgreSQL has written checkpoints and vacuumed or analysed by itself."""
+    with session(url) as connection:
+        version = connection.info.server_version
+        checkpoints = (
+            "SELECT num_timed + num_requested FROM pg_stat_checkpointer"
+            if version >= 170_000
+            else "SELECT checkpoints_timed + checkpoints_req FROM pg_stat_bgwriter"
+        )
+        row = connection.execute(
+            f"SELECT ({checkpoints}), sum(autovacuum_count), sum(autoanalyze_count)"
+            " FROM pg_stat_user_tables"
+        ).fetchone()
+    written, vacuums, analyses = (int(str(count or 0)) for count in row or (0, 0, 0))
+    return {"checkpoints": written, "autovacuums": vacuums, "autoanalyses": analyses}
+
+
 def wait_for_rows(url: str, wanted: int, limit_seconds: float) -> tuple[int, float]:
     """Wait until there are `wanted` rows; (rows then, seconds waited), at most the limit."""
     started = steady()

@@ -106,6 +106,31 @@ def fairness(
     _print(figures, json)
 
 
+@app.command()
+def soak(
+    minutes: Annotated[float, typer.Option(min=0.1, max=24 * 60, help="How long.")] = 30.0,
+    rate: Annotated[
+        float | None, typer.Option(min=1, help="Requests a second; else half of the saturating.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Half load for half an hour: latency, memory of every process, and the audit's balance."""
+    from ops.bench import soak as bench_of
+
+    effort = bench_of.Effort(minutes, rate, settle_minutes=min(5.0, minutes / 6))
+    figures = bench_of.measure(effort, _say)
+    if json:
+        _print(figures, json)
+        return
+    memory = figures.pop("memory")
+    _print(figures, json)
+    for name, trend in memory.items():
+        typer.echo(
+            f"memory of {name:22} {trend['first_mib']} → {trend['last_mib']} MiB,"
+            f" {trend['mib_per_10_minutes']} MiB in 10 minutes"
+        )
+
+
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 
