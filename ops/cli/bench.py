@@ -131,6 +131,14 @@ def soak(
         )
 
 
+@app.command()
+def outage(seconds: Seconds = 10.0, json: Json = False) -> None:
+    """Redirects at 500 a second while stores stand still, from a second after they stopped."""
+    from ops.bench import outage as bench_of
+
+    _print(bench_of.measure(seconds, _say), json)
+
+
 def _say(line: str) -> None:
     typer.echo(line, err=True)
 

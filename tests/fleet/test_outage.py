@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from ops.bench import outage
 from tests.fleet.fleet import Answer, Fleet
 from tests.fleet.program import ROOT
 from tests.make import Made
@@ -92,3 +93,14 @@ def test_redirects_stay_quick_without_any_store(fleet: Fleet) -> None:
     assert report["statuses"] == {"302": report["requests"]}
     assert report["acked"] == report["requests"] > 4_900
     assert report["latency_ms"]["p99"] < 10
+
+
+@pytest.mark.long
+def test_redirects_stay_quick_while_stores_stand_still() -> None:
+    figures = outage.measure(10, print)
+
+    assert figures["acked_not_stored"] == 0
+    for names in outage.STORES:
+        name = "without " + " and ".join(names)
+        assert figures[f"{name}: not_acked"] == 0
+        assert figures[f"{name}: p99_ms"] < 10, name
