@@ -120,10 +120,14 @@ def referrer(value: str | None) -> str | None:
     """
     if not value:
         return None
-    page = clean(value, MAX_REFERRER_CHARACTERS).strip().partition("#")[0].partition("?")[0]
+    page = clean(value, MAX_REFERRER_CHARACTERS).partition("#")[0].partition("?")[0].strip()
     scheme, separator, rest = page.partition("://")
     if not separator or scheme.lower() not in ("http", "https", "android-app", "ios-app"):
         return None
     authority, slash, path = rest.partition("/")
     host = authority.rpartition("@")[2].lower()
-    return f"{scheme.lower()}://{host}{slash}{path}"[:MAX_REFERRER_CHARACTERS] if host else None
+    return (
+        f"{scheme.lower()}://{host}{slash}{path}"[:MAX_REFERRER_CHARACTERS].rstrip()
+        if host
+        else None
+    )

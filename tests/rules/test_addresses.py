@@ -104,3 +104,7 @@ def test_referrers_lose_what_is_private(value: str | None, kept: str | None) -> 
 
 def test_a_long_referrer_is_cut() -> None:
     assert len(referrer("https://site.example/" + "x" * 9000) or "") == 1000
+
+
+def test_a_referrer_ends_where_its_text_ends() -> None:
+    assert referrer(" https://page.example ?a=b") == "https://page.example"
