@@ -85,7 +85,7 @@ def test_item_42_another_tenants_ids_are_like_none(siege: Siege) -> None:
 
 
 def test_item_43_what_lies_in_the_broker_is_never_executed(siege: Siege) -> None:
-    siege.expected = "Error"  # dramatiq says what it cannot read
+    siege.expected = "dramatiq"  # which says what it cannot read
     made_up = {"queue_name": "clicks", "actor_name": "os.system", "args": ["exit 1"],
                "kwargs": {}, "options": {}, "message_id": "x", "message_timestamp": 0}  # fmt: skip
     with redis.Redis.from_url(siege.fleet.stores["broker"].url) as broker:
