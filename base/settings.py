@@ -62,10 +62,10 @@ class Settings(BaseSettings):
 
     # Events a second that one ingest process takes, on average over ten seconds; 0: no limit.
     limit_network_burst: float = Field(50, ge=0)  # of a /24 or /48: beyond, they are marked
-    limit_network: float = Field(1_000, ge=0)  # beyond, they are not kept
+    limit_network: float = Field(5_000, ge=0)  # beyond, they are not kept
     limit_tenant_share: float = Field(1_000, ge=0)  # beyond, they wait apart from others'
-    limit_tenant: float = Field(20_000, ge=0)
-    limit_key: float = Field(10_000, ge=0)
+    limit_tenant: float = Field(100_000, ge=0)  # far above what one door can keep
+    limit_key: float = Field(50_000, ge=0)
 
     pg_bindir: Path | None = None  # a PostgreSQL of the system for `up`, not the package's
 
