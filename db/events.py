@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import sql
 from psycopg.rows import class_row
-from sqlalchemy import BigInteger, ForeignKey, Index
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from base.ids import time_of
@@ -35,6 +35,7 @@ class Event(Base):
         Index("idx_analytics_event_type", "event_type"),
         Index("idx_analytics_created_at", "created_at"),
         Index("idx_analytics_composite", "user_id", "campaign_id", "event_type", "created_at"),
+        CheckConstraint("revenue <> 'NaN'", name="revenue"),
         {"postgresql_partition_by": "RANGE (created_at)"},
     )
 

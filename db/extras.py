@@ -45,6 +45,12 @@ EXTRAS: tuple[Extra, ...] = (
         "A month is archived by detaching it, and queries of a period read only its months.",
         "analytics_events",
     ),
+    Extra(
+        "check",
+        "analytics_events_revenue_check",
+        "PostgreSQL takes NaN for an amount; one such row would spoil every sum.",
+        "analytics_events",
+    ),
     *(
         Extra(
             "trigger",

@@ -118,3 +118,14 @@ def test_a_campaign_is_purged_alone(tx: Tx) -> None:
     assert events.purge_chunk(tx, "campaign", campaign["id"], 10) == 1
     assert events.purge_chunk(tx, "campaign", campaign["id"], 10) == 0
     assert [row.id for row in events.tail(tx)] == [kept]
+
+
+def test_an_amount_that_is_no_number_is_refused_whoever_writes_it(tx: Tx) -> None:
+    user = make.user(tx)["id"]
+
+    with pytest.raises(errors.CheckViolation, match="analytics_events_revenue_check"):
+        tx.execute(
+            "INSERT INTO analytics_events (user_id, event_type, revenue)"
+            " VALUES (%s, 'conversion', 'NaN')",
+            (user,),
+        )
