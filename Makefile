@@ -26,8 +26,9 @@ install:
 up: install
 	@$(BIN)/hopfleet up $(if $(PORT),--port $(PORT)) $(ARGS)
 
+# Several processes at once: the tests mostly wait, for servers and for each other's deaths.
 test: install
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 test-long: install
 	@$(BIN)/python -m pytest -m long --timeout 3600 $(ARGS)

@@ -33,10 +33,11 @@ def test_folding_changes_no_sum(tx: Tx) -> None:
         audit.record(tx, {(MINUTE, "r", "stored"): count, (MINUTE, "p", "gone"): 1})
     before = audit.outcomes(tx, *HOUR)
 
-    saved = audit.fold(tx)
+    while audit.fold(tx):
+        pass
 
-    assert saved == 8
-    assert audit.fold(tx) == 0
+    left = tx.execute("SELECT count(*) FROM event_outcomes WHERE minute = %s", (NOON,)).fetchone()
+    assert left == (2,)
     assert audit.outcomes(tx, *HOUR) == before == {
         (MINUTE, "r", "stored"): 15, (MINUTE, "p", "gone"): 5
     }  # fmt: skip
