@@ -7,18 +7,21 @@ from typing import Any
 import uvloop
 
 from base.errors import Refused, StoreAway
+from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, openapi, process
+from ingest import answers, openapi, process, script
 from ingest.http import Request
 from ingest.limits import BEYOND_SHARE, BURST, BURST_SECONDS, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
 from ingest.posted import Desk
 from ingest.process import Standing
+from ingest.readiness import readiness
 from ingest.responses import response
 from ingest.shape import Shaper, add_told, kind_of
 from ingest.targets import origin_form, segment
+from ingest.told import told_by
 from journal.streams import BULK, Kind
 from rules.destination import compile_link
 from rules.query import parse
@@ -28,8 +31,6 @@ from schemas.items import Item
 
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
 BEACON_BYTES = 64 * 1024
-CLOCK_WARNING_SECONDS = 5
-_FORM = b"application/x-www-form-urlencoded"
 
 Door = Callable[["Doors", Request, str, bytes], bytes | None]
 
@@ -106,6 +107,8 @@ class Doors:
             self.counts["head" if link.record else f"unrecorded_{link.reason}"] += 1
             return _unrecorded(link, asked)
         item = self.shaper.visit(request, link, Entry.REDIRECT, "click", asked)
+        if (view := asked.get("click_id")) is not None and is_click_id(view):
+            item["meta"]["view_id"] = view  # of the page on which our script marked the link
         if (stream := self._stream(request, item)) is None:
             return _unrecorded(link, asked)
         where = link.template.location(
@@ -152,6 +155,30 @@ class Doors:
         self.recorder.record(stream, item, (request, durable, None))
         return None
 
+    # --- /t
+
+    def script(self, request: Request, name: str, query: bytes) -> bytes | None:
+        """`/t/{tracking_id}.js`: record a view, mark the page's links with its id."""
+        if not name.endswith(".js"):
+            return answers.not_found()
+        return self._look_up(
+            request, name.removesuffix(".js"), lambda found: self._script_of(request, found, query),
+            script.empty,
+        )  # fmt: skip
+
+    def _script_of(self, request: Request, link: Link | None, query: bytes) -> bytes | None:
+        known = link if link is not None and link.record and link.campaign_status is None else None
+        if known is None or request.method == b"HEAD":
+            self.counts["script_unrecorded"] += 1
+            return script.empty()
+        item = self.shaper.visit(request, known, Entry.SCRIPT, "view", parse(query))
+        if (stream := self._stream(request, item)) is None:
+            return script.empty()
+        self.counts["view"] += 1
+        whole = script.marking(item["id"], self.settings.url)
+        self.recorder.record(stream, item, (request, whole, None))
+        return None
+
     # --- /e
 
     def beacon(self, request: Request, tracking_id: str, query: bytes) -> bytes | None:
@@ -164,7 +191,7 @@ class Doors:
         if request.headers.get(b"content-type", b"")[:10].lower() == b"multipart/":
             return answers.error(415, "Send JSON, or a form as URLSearchParams.", headers)
         try:
-            told = _told(request, parse(query))
+            told = told_by(request, parse(query))
         except Refused as refusal:
             self.counts["beacon_refused"] += 1
             return answers.error(400, str(refusal), headers)
@@ -210,26 +237,8 @@ class Doors:
 
     def readyz(self, request: Request, _: str, query: bytes) -> bytes | None:
         """Which store is missing, and what that means right now; 503 when one is."""
-        offset = round(self.clock.ahead_of_host_seconds(), 3) if self.clock.measured else None
-        missing = {}
-        if self.recorder.trouble is not None:
-            full = self.recorder.spool_full
-            missing["journal"] = "the spool is full too" if full else "events go to the spool"
-        if self.keeper.away is not None:
-            missing["database"] = "known links are served, new ones answer 503"
-        warnings = []
-        if offset is not None and abs(offset) > CLOCK_WARNING_SECONDS:
-            warnings.append("this host's clock and the journal's differ: check its NTP")
-        return answers.json(
-            503 if missing else 200,
-            {
-                "status": "missing " + " and ".join(missing) if missing else "ready",
-                "missing": missing,
-                "warnings": warnings,
-                "spool_bytes": self.recorder.spool_bytes,
-                "clock_offset_seconds": offset,
-            },
-        )
+        said = readiness(self.recorder, self.keeper, self.clock)
+        return answers.json(503 if said["missing"] else 200, said)
 
     def openapi(self, request: Request, _: str, query: bytes) -> bytes | None:
         """The doors, described for machines."""
@@ -298,6 +307,8 @@ _DOORS: dict[tuple[bytes, bytes], Door] = {
     (b"r", b"HEAD"): Doors.redirect,
     (b"p", b"GET"): Doors.pixel,
     (b"p", b"HEAD"): Doors.pixel,
+    (b"t", b"GET"): Doors.script,
+    (b"t", b"HEAD"): Doors.script,
     (b"e", b"POST"): Doors.beacon,
     (b"e", b"OPTIONS"): Doors.beacon_preflight,
 }
@@ -308,18 +319,6 @@ _PAGES: dict[tuple[bytes, bytes], Door] = {
     (b"/readyz", b"GET"): Doors.readyz,
     (b"/openapi.json", b"GET"): Doors.openapi,
 }
-
-
-def _told(request: Request, query: dict[str, str]) -> beacon.BeaconIn:
-    """What a beacon says, in JSON or as a form; raises `Refused`.
-
-    Only what starts as JSON is JSON when it calls itself a form, as curl's bodies do.
-    """
-    body = request.body
-    is_form = request.headers.get(b"content-type", b"").lower().startswith(_FORM)
-    if is_form and body.lstrip()[:1] not in (b"{", b"["):
-        return beacon.shape(query | parse(body))
-    return beacon.read(body, query)
 
 
 def _unrecorded(link: Link, asked: dict[str, str]) -> bytes:

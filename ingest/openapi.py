@@ -75,6 +75,7 @@ def document(url: str) -> dict[str, Any]:
         "paths": {
             "/r/{tracking_id}": _redirect(),
             "/p/{tracking_id}.gif": _pixel(),
+            "/t/{tracking_id}.js": _script(),
             "/e/{tracking_id}": {"post": _beacon()},
             "/v1/events": {"post": _events()},
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
@@ -93,7 +94,7 @@ def document(url: str) -> dict[str, Any]:
 
 
 def _redirect() -> dict[str, Any]:
-    parameters = [_TRACKING, *_query("source", "sub1", "utm_source")]
+    parameters = [_TRACKING, *_query("source", "sub1", "utm_source", "click_id")]
     found = _answer("The campaign's destination.", headers=_ACK)
     missing = _answer("No such link, and no fallback.", content=_PLAIN)
     away = _answer("The link cannot be looked up right now.", content=_PLAIN)
@@ -126,6 +127,23 @@ def _pixel() -> dict[str, Any]:
             "summary": "What GET answers, nothing recorded.",
             "parameters": parameters,
             "responses": {"200": _answer("As for GET.")},
+        },
+    }
+
+
+def _script() -> dict[str, Any]:
+    parameters = [_TRACKING, *_query("source", "sub1", "utm_source")]
+    code = _answer("JavaScript.", headers=_ACK, content={"text/javascript": {}})
+    return {
+        "get": {
+            "summary": "Record a view; the script puts its id on the page's links.",
+            "parameters": parameters,
+            "responses": {"200": code},
+        },
+        "head": {
+            "summary": "A script that does nothing, nothing recorded.",
+            "parameters": parameters,
+            "responses": {"200": _answer("Its headers.")},
         },
     }
 

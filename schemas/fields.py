@@ -18,6 +18,7 @@ FLEET_ONLY = frozenset(
         "orphan",
         "trust",
         "source_cut",
+        "view_id",
     }
 )
 

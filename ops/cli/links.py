@@ -17,7 +17,7 @@ def links(
     ],
     json: output.Json = False,
 ) -> None:
-    """Print link, pixel, beacon, a line to try them with, and a snippet for pages."""
+    """Print link, pixel, script, beacon, a line to try them with, and a snippet for pages."""
     with transaction() as tx:
         row = lookup.campaign(tx, tracking_id)
     if row.tracking_id is None:
@@ -26,6 +26,7 @@ def links(
     addresses = places.of(row.tracking_id)
     ways = {
         "pixel_html": f'<img src="{addresses["pixel_url"]}" width="1" height="1" alt="">',
+        "script_html": f'<script async src="{addresses["script_url"]}"></script>',
         "snippet": _snippet(addresses["beacon_url"]),
         "curl": f"curl -i '{addresses['redirect_url']}?source=test&sub1=first'",
     }
@@ -61,6 +62,8 @@ def _page(addresses: dict[str, str], ways: dict[str, str]) -> str:
         f"  {addresses['redirect_url']}\n\n"
         f"Pixel, for pages and mails (?event=conversion&order_id=…&amount=12.50 for a sale):\n"
         f"  {ways['pixel_html']}\n\n"
+        f"Script, for pages whose ads forbid redirects (one a page; it marks the links):\n"
+        f"  {ways['script_html']}\n\n"
         f"Beacon, for your own scripts:\n"
         f"  {addresses['beacon_url']}\n\n"
         f"Snippet, for a page that is to report its views:\n"

@@ -8,11 +8,12 @@ from rules import destination
 
 
 def of(tracking_id: str) -> dict[str, str]:
-    """The three addresses of a tracking id."""
+    """The four addresses of a tracking id."""
     base, name = settings().url, quote(tracking_id, safe="")
     return {
         "redirect_url": f"{base}/r/{name}",
         "pixel_url": f"{base}/p/{name}.gif",
+        "script_url": f"{base}/t/{name}.js",
         "beacon_url": f"{base}/e/{name}",
     }
 

@@ -31,6 +31,28 @@ function tell() {{
 }}
 </script>
 """
+_STRICT = "default-src 'none'; script-src {door}; require-trusted-types-for 'script'"
+_MARKED = """
+<!doctype html><title>An advertorial</title>
+<script async src="{door}/t/{name}.js?source=ad&sub1=page"></script>
+<a id="link" href="{door}/r/{name}?sub1=a%20b&sub2#top">Buy</a>
+<a id="hop" href="https://one.two.hop.clickbank.net/?pid=7&extclid=old">Buy</a>
+<a id="own" href="https://one.two.hop.clickbank.net/?tid=mine&cbpage=a%2fb">Buy</a>
+<a id="other" href="https://example.com/r/{name}?click_id=theirs">Read</a>
+<a id="near" href="https://evilhop.clickbank.net.example.com/?tid=">Read</a>
+<a id="mail" href="mailto:a@example.com">Write</a>
+"""
+_ADD_LATER = """href => {
+  const link = document.createElement("a"), host = document.createElement("div");
+  link.href = href;
+  host.attachShadow({mode: "open"}).append(link);
+  document.body.append(host);
+  link.addEventListener("click", event => event.preventDefault());
+  link.click();
+  return link.href;
+}"""
+_KEPT = "() => [document.cookie, localStorage.length, sessionStorage.length]"
+_HREFS = "() => Object.fromEntries([...document.links].map(a => [a.id, a.href]))"
 
 
 @pytest.fixture
@@ -80,6 +102,50 @@ def test_a_visitors_browser_makes_the_right_rows(fleet: Fleet, page: Page) -> No
     }
     assert [row for row in rows.values() if "bot" in row] == []
     assert {row["ip"] for row in rows.values()} == {"127.0.0.0"}
+
+
+def test_a_strict_pages_links_carry_the_id_of_its_view(fleet: Fleet, page: Page) -> None:
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    with site() as advertorial, site() as shop:
+        shop.pages["/"] = "<title>The product</title>"
+        campaign = fleet.campaign(affiliate_link=shop.origin + "/?id={click_id}")
+        door, name = f"http://127.0.0.1:{fleet.port}", campaign["tracking_id"]
+        advertorial.headers["Content-Security-Policy"] = _STRICT.format(door=door)
+        advertorial.pages["/"] = _MARKED.format(door=door, name=name)
+
+        with page.expect_response("**/t/*.js*") as script:
+            page.goto(advertorial.origin + "/")
+        view, size = script.value.headers["x-click-id"], len(script.value.body())
+        hrefs = page.evaluate(_HREFS)
+        later = page.evaluate(_ADD_LATER, f"{door}/r/{name}")
+        kept = page.evaluate(_KEPT)
+        page.click("#link")
+        page.wait_for_url(shop.origin + "/*")
+        clicked = page.url.partition("?id=")[2].partition("#")[0]
+        cookies = page.context.cookies()
+    fleet.until_drained()
+
+    assert hrefs == {
+        "link": f"{door}/r/{name}?sub1=a%20b&sub2&click_id={view}#top",
+        "hop": f"https://one.two.hop.clickbank.net/?pid=7&extclid={view}&tid={view}",
+        "own": f"https://one.two.hop.clickbank.net/?tid=mine&cbpage=a%2fb&extclid={view}",
+        "other": f"https://example.com/r/{name}?click_id=theirs",
+        "near": "https://evilhop.clickbank.net.example.com/?tid=",
+        "mail": "mailto:a@example.com",
+    }
+    assert later == f"{door}/r/{name}?click_id={view}"
+    assert (kept, cookies, complaints) == (["", 0, 0], [], [])
+    assert size <= 2_048
+    rows = fleet.sql(
+        "SELECT event_type, source, metadata FROM analytics_events WHERE user_id = %s ORDER BY id",
+        campaign["user_id"],
+    )
+    assert [(kind, source) for kind, source, _ in rows] == [("view", "ad"), ("click", "127.0.0.1")]
+    seen, click = rows[0][2], rows[1][2]
+    assert (seen["click_id"], seen["sub1"], "bot" in seen) == (view, "page", False)
+    assert (click["click_id"], click["view_id"], click["sub1"]) == (clicked, view, "a b")
 
 
 def _posted(answer: Any, kind: str) -> bool:

@@ -20,6 +20,7 @@ from jsonschema_rs import Draft202012Validator
 from schemathesis import Case, GenerationMode
 
 from ingest.openapi import document
+from ingest.script import MOST_BYTES
 from rules.query import parse
 from schemas.metadata import MAX_BYTES, MAX_DEPTH
 from tests.hostile.siege import Siege
@@ -95,6 +96,15 @@ def pixel(siege: Siege, case: Case[Any]) -> None:
     assert (answer.status, answer.click_id is not None) == (200, is_valid)
 
 
+def script(siege: Siege, case: Case[Any]) -> None:
+    name, is_known = _known(siege, case)
+
+    answer = siege.ask("GET", f"/t/{name}.js?{_query(case)}")
+
+    assert (answer.status, answer.click_id is not None) == (200, is_known)
+    assert len(answer.body) <= MOST_BYTES
+
+
 def beacon(siege: Siege, case: Case[Any]) -> None:
     name, is_known = _known(siege, case)
     body, is_valid = _beacon_body(case)
@@ -164,6 +174,7 @@ def _depth(value: Any) -> int:
 DOORS: dict[str, tuple[str, str, Judge]] = {
     "r": ("/r/{tracking_id}", "GET", redirect),
     "p": ("/p/{tracking_id}.gif", "GET", pixel),
+    "t": ("/t/{tracking_id}.js", "GET", script),
     "e": ("/e/{tracking_id}", "POST", beacon),
     "events": ("/v1/events", "POST", events),
 }

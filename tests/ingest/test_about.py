@@ -60,8 +60,8 @@ def test_the_description_names_every_door(door: Door) -> None:
     assert said["openapi"].startswith("3.1")
     assert said["servers"] == [{"url": door.settings.url}]
     assert set(said["paths"]) == {
-        "/r/{tracking_id}", "/p/{tracking_id}.gif", "/e/{tracking_id}", "/v1/events",
-        "/healthz", "/readyz",
+        "/r/{tracking_id}", "/p/{tracking_id}.gif", "/t/{tracking_id}.js", "/e/{tracking_id}",
+        "/v1/events", "/healthz", "/readyz",
     }  # fmt: skip
 
 

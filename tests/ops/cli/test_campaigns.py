@@ -23,6 +23,7 @@ def test_an_added_campaign_is_active_and_printed_for_scripts(run: Run, connect: 
         "tracking_id": row.tracking_id,
         "redirect_url": f"{base}/r/{row.tracking_id}",
         "pixel_url": f"{base}/p/{row.tracking_id}.gif",
+        "script_url": f"{base}/t/{row.tracking_id}.js",
         "beacon_url": f"{base}/e/{row.tracking_id}",
     }
     assert (row.status, row.user_id) == ("active", user["id"])
@@ -159,7 +160,7 @@ def test_links_are_ready_to_be_pasted(run: Run, connect: Connect) -> None:
     for_people = run("links", campaign["tracking_id"])
     for_scripts = run("links", campaign["tracking_id"], "--json").json
 
-    for part in ("redirect_url", "pixel_html", "beacon_url", "curl"):
+    for part in ("redirect_url", "pixel_html", "script_html", "beacon_url", "curl"):
         assert for_scripts[part] in for_people.out
     assert "navigator.sendBeacon" in for_people.out
     assert "is paused" in for_people.err
