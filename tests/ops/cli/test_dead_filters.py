@@ -96,6 +96,20 @@ def test_letters_are_summed_up_by_reason(run: Run, letters: list[str]) -> None:
     assert "no_partition" in run("dead", "list", "--by", "reason").out
 
 
+def test_a_letter_whose_campaign_is_no_id_hides_no_other(
+    run: Run, connect: Connect, letters: list[str]
+) -> None:
+    item = {"id": make.batch_id(), "type": "click", "user": "nobody", "campaign": "spring"}
+    held.hold(connect(), [dead_item("clicks", make.batch_id(), 0, item, "unreadable")])
+
+    rows = run("dead", "list", "--json").json["items"]
+
+    assert [row["address"] for row in rows[1:]] == [*reversed(letters)]
+    assert rows[0]["campaign_id"] is None
+    assert len(run("dead", "list", "--by", "campaign", "--json").json["items"]) == 2
+    assert shown(run("dead", "list", "--campaign", "spring", "--json")) == [letters[0]]
+
+
 def test_only_so_many_of_those_meant_are_dropped(
     run: Run, connect: Connect, letters: list[str]
 ) -> None:
