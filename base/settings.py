@@ -12,6 +12,7 @@ import secrets
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -86,6 +87,14 @@ class Settings(BaseSettings):
             return tuple(ipaddress.ip_network(part) for part in parts if part)
         return value
 
+    @field_validator("journal_url", "redis_url")
+    @classmethod
+    def _redis_address(cls, value: SecretStr | None) -> SecretStr | None:
+        """Otherwise a worker would run, and fail at every look, for as long as nobody looks."""
+        if value is not None and not _is_redis(value.get_secret_value()):
+            raise ValueError("it is no address of a Redis: try redis://host:6379/0")
+        return value
+
     @cached_property
     def _stores(self) -> dict[str, str]:
         try:
@@ -154,6 +163,14 @@ class Settings(BaseSettings):
         if not kept:
             raise Misused(f"{path} is empty: delete it, and a new secret is made.")
         return kept.encode()
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        found = urlsplit(url)
+        return found.scheme in ("redis", "rediss", "unix") and found.port != 0
+    except ValueError:
+        return False
 
 
 def _make_secret(path: Path) -> None:

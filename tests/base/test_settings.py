@@ -126,6 +126,27 @@ def test_trusted_proxies_are_networks_between_commas(text: str, networks: tuple[
     assert chosen.trusted_proxies == tuple(map(ipaddress.ip_network, networks))
 
 
+@pytest.mark.parametrize("name", ["journal_url", "redis_url"])
+@pytest.mark.parametrize(
+    ("url", "is_taken"),
+    [
+        ("redis://h:6379/0", True), ("rediss://:secret@[::1]:6380/0?ssl_cert_reqs=none", True),
+        ("unix:///run/valkey.sock", True), ("redis://h", True),
+        ("", False), ("nonsense", False), ("h:6379", False), ("http://h:6379", False),
+        ("redis://:secret@h:abc/0", False), ("redis://:secret@[::1/0", False),
+    ],
+)  # fmt: skip
+def test_a_redis_is_named_by_an_address_or_refused(name: str, url: str, is_taken: bool) -> None:
+    if is_taken:
+        Settings.model_validate({name: url})
+        return
+
+    with pytest.raises(ValidationError, match="it is no address of a Redis") as caught:
+        Settings.model_validate({name: url})
+
+    assert "secret@" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
