@@ -31,7 +31,9 @@ _SESSIONS = {"ingest": 2, "scheduler": 12}
 class Settings(BaseSettings):
     """Everything that can be set from outside; secrets are never shown by `repr`."""
 
-    model_config = SettingsConfigDict(env_prefix="HOPFLEET_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HOPFLEET_", extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     data_dir: Path = Path(".hopfleet")
     database_url: SecretStr | None = None
