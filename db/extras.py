@@ -82,6 +82,7 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "door_counts", "What doors took in, by process, minute and door: the audit."),
     Extra("table", "event_outcomes", "What became of it, by minute and door: the audit."),
     Extra("table", "host_spools", "What waits on which host's disk, as its doors last said."),
+    Extra("table", "bot_rules", "Whom operators and users call a bot, or a person."),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

@@ -4,6 +4,7 @@ from db import (
     accounts,
     audit,
     bonuses,
+    bot_rules,
     campaigns,
     content,
     controls,
@@ -46,6 +47,7 @@ SIDE = (
     audit.DoorCount,
     audit.EventOutcome,
     audit.HostSpool,
+    bot_rules.BotRule,
 )
 
 metadata = Base.metadata

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from rules import bots, devices
+from rules.bot_lists import PERSON
 
 Lookup = Callable[[str], str | None]
 
@@ -14,16 +15,28 @@ _CACHED = 8_192
 _WITH_BROWSER = frozenset({"prefetch", "burst", "known_range"})
 
 
-def enrich(meta: dict[str, Any], country: Lookup, known_range: Lookup | None = None) -> None:
+def enrich(
+    meta: dict[str, Any],
+    country: Lookup,
+    known_range: Lookup | None = None,
+    own: str | None = None,
+) -> None:
     """Fill `bot`, `device`, `os`, `browser` and `country` in place, from `ua` and `ip`.
 
     What is there already stays. A missing `ua` or `ip` says nothing (privacy signals, servers
     that post events); an empty `ua` is a visitor without one, and that is a bot. Repeatable.
-    `country` and `known_range` take an address, whole or truncated.
+    `country` and `known_range` take an address, whole or truncated. `own` is the verdict of own
+    lists: `person` wins over every other reason but a prefetch, which nobody looks at.
     """
     agent, address = meta.get("ua"), meta.get("ip")
+    if own is not None:
+        if own != PERSON:
+            meta.setdefault("bot", own)
+        elif meta.get("bot") != "prefetch":
+            meta.pop("bot", None)
+            known_range = None
     if isinstance(agent, str):
-        _fill_agent(meta, agent)
+        _fill_agent(meta, agent, own == PERSON)
     if isinstance(address, str) and address:
         if known_range is not None and "bot" not in meta and (reason := known_range(address)):
             meta["bot"] = reason
@@ -31,8 +44,8 @@ def enrich(meta: dict[str, Any], country: Lookup, known_range: Lookup | None = N
             meta["country"] = code
 
 
-def _fill_agent(meta: dict[str, Any], text: str) -> None:
-    if "bot" in meta and meta["bot"] in _WITH_BROWSER:
+def _fill_agent(meta: dict[str, Any], text: str, is_person: bool) -> None:
+    if is_person or ("bot" in meta and meta["bot"] in _WITH_BROWSER):
         facts = _facts(text, is_person=True)
     else:
         facts = _facts(text)

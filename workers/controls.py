@@ -16,6 +16,7 @@ from base.logs import log
 from db import controls, processes
 from db.connection import transaction
 from db.controls import PAUSED, Control
+from workers import bot_lists
 from workers.queues import Queue
 
 LOOK_SECONDS = 0.5
@@ -107,6 +108,8 @@ class _Watch:
     def _run(self) -> None:
         while not self._ended.is_set():
             try:
+                if self._role == "worker":
+                    bot_lists.look()  # before the first batch, too
                 self._take(self._look())
             except UndefinedTable:
                 self._take({})  # the tables of the release before: nobody can have said anything

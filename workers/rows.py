@@ -12,6 +12,7 @@ from base.settings import settings
 from rules import money
 from rules.enrich import enrich
 from schemas.items import Item
+from workers import bot_lists
 from workers.countries import Country, open_country
 
 # user, campaign, event_type, source, metadata as JSON, revenue, created_at: text or NULL.
@@ -50,7 +51,8 @@ def row_of(item: Item, campaign: str | None) -> Row:
         if item["type"] not in TYPES:
             raise Permanent(f"no such event type: {item['type']}")
         meta = dict(item["meta"])
-        enrich(meta, _country())
+        own = bot_lists.lists().verdict(item["user"], meta.get("ua"), meta.get("ip"))
+        enrich(meta, _country(), own=own)
         meta["click_id"] = item.get("click") or item["id"]
         if "campaign" not in item and campaign is None:
             meta["orphan"] = True  # the click it names is not one of this user's

@@ -45,6 +45,7 @@ _FILL = {
     "door_counts": "(process, minute, door, offered, acked, refused, dropped)"
     " SELECT 'p', now() - n * interval '1 minute', 'r', n, n, 0, 0",
     "event_outcomes": "(minute, door, outcome, items) SELECT now(), 'r', 'stored', n",
+    "bot_rules": "(user_id, kind, pattern, verdict) SELECT {id}, 'agent', n::text, 'person'",
     "host_spools": "(place, bytes) SELECT n::text, n",
 }
 
