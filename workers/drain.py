@@ -168,7 +168,11 @@ def _store(kind: Kind, consumer: Consumer, part: list[Claimed]) -> None:
     tally.drained(kind, sum(batch.count for batch in part), steady() - began)
     if len(done) < len(part):
         read = {batch.entry for batch in done}
-        consumer.leave([batch for batch in part if batch.entry not in read])
+        left = [batch for batch in part if batch.entry not in read]
+        consumer.leave(left)
+        for batch in left:
+            version = batch.version.decode("ascii", "replace")[:20]
+            log().warning("batch.of_another_release", kind=kind, batch=batch.id, version=version)
 
 
 def _take_over(kind: Kind, consumer: Consumer, tx: Tx) -> list[Claimed]:

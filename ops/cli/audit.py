@@ -57,7 +57,10 @@ def moment(text: str) -> datetime:
         raise Misused(
             f"{text!r} is no time: say 30m, 24h, 7d, or something like 2026-11-22T09:00Z."
         ) from None
-    return told if told.tzinfo else told.replace(tzinfo=UTC)
+    aware = told if told.tzinfo else told.replace(tzinfo=UTC)
+    if aware > now():
+        raise Misused(f"{text!r} lies ahead: an audit looks back.")
+    return aware
 
 
 def _facts(report: Report) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """Rounds: a fault strikes while work is in flight, and what that cost is measured."""
 
-import os
 import statistics
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -75,17 +74,11 @@ def _one(fleet: Fleet, fault: Fault, traffic: Traffic, seconds: float, *, inside
         sleep(max(0.0, began + seconds - steady()))  # so long it lasts
         if seconds:
             asked, began = traffic.asked, steady()
-    most = RECOVERY_SECONDS * _crowd()
-    until(lambda: traffic.newest > asked, most, f"acks after {fault.name}")
+    until(lambda: traffic.newest > asked, RECOVERY_SECONDS, f"acks after {fault.name}")
     acks_seconds = steady() - began
-    left = most - acks_seconds
+    left = RECOVERY_SECONDS - acks_seconds
     until(lambda: newest_row(fleet, traffic) > asked, left, f"rows after {fault.name}")
     return Round(acks_seconds, steady() - began)
-
-
-def _crowd() -> float:
-    """How many processes share a core with each of ours, at least one: so much slower is all."""
-    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @contextmanager

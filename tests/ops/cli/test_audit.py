@@ -66,10 +66,11 @@ def test_only_closed_minutes_since_the_time_given_count(
     assert "Nothing came in" in run("audit", "--since", "3m").err
 
 
-def test_a_time_nobody_can_read_is_wrong_use(run: Run, connect: Connect, journal_url: str) -> None:
-    said = run("audit", "--since", "yesterday")
+def test_a_time_nobody_can_read_or_has_seen_is_wrong_use(run: Run) -> None:
+    unread, ahead = run("audit", "--since", "yesterday"), run("audit", "--since", "2999-01-01")
 
-    assert (said.code, "say 30m, 24h, 7d" in said.err) == (2, True)
+    assert (unread.code, "say 30m, 24h, 7d" in unread.err) == (2, True)
+    assert (ahead.code, "lies ahead" in ahead.err) == (2, True)
 
 
 def test_another_hosts_full_spool_is_named_and_raises_no_alarm(
