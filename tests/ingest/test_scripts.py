@@ -5,7 +5,6 @@ from urllib.parse import quote
 
 import pytest
 
-from base.ids import uuid7_hex
 from ingest.script import MOST_BYTES
 from tests import make
 from tests.conftest import Connect
@@ -146,7 +145,9 @@ def test_a_marked_links_click_names_the_view(door: Door, link: dict[str, Any]) -
     assert "click" not in item
 
 
-@pytest.mark.parametrize("said", ["", "1", "x" * 32, uuid7_hex(1).upper(), "</script>"])
+@pytest.mark.parametrize(
+    "said", ["", "1", "x" * 32, "0190F0C4A2B17C3D8E5F60718293A4B5", "</script>"]
+)
 def test_what_is_no_id_names_no_view(door: Door, link: dict[str, Any], said: str) -> None:
     door.get(f"/r/{link['tracking_id']}?click_id={quote(said)}")
 
