@@ -110,6 +110,7 @@ def test_a_strict_pages_links_carry_the_id_of_its_view(fleet: Fleet, page: Page)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with site() as advertorial, site() as shop:
         shop.pages["/"] = "<title>The product</title>"
+        shop.pages["/favicon.ico"] = advertorial.pages["/favicon.ico"] = ""  # a browser may ask
         campaign = fleet.campaign(affiliate_link=shop.origin + "/?id={click_id}")
         door, name = f"http://127.0.0.1:{fleet.port}", campaign["tracking_id"]
         advertorial.headers["Content-Security-Policy"] = _STRICT.format(door=door)
@@ -139,7 +140,8 @@ def test_a_strict_pages_links_carry_the_id_of_its_view(fleet: Fleet, page: Page)
     assert (kept, cookies, complaints) == (["", 0, 0], [], [])
     assert size <= 2_048
     rows = fleet.sql(
-        "SELECT event_type, source, metadata FROM analytics_events WHERE user_id = %s ORDER BY id",
+        "SELECT event_type, source, metadata FROM analytics_events"
+        " WHERE user_id = %s ORDER BY created_at",
         campaign["user_id"],
     )
     assert [(kind, source) for kind, source, _ in rows] == [("view", "ad"), ("click", "127.0.0.1")]

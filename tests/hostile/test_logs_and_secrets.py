@@ -107,7 +107,7 @@ _ERRORS = (
     b"GET /none HTTP/1.1\r\n\r\n", b"BAD\r\n\r\n", b"POST /r/x HTTP/1.1\r\n\r\n",
     b"POST /e/x HTTP/1.1\r\nContent-Length: 1\r\n\r\n{", b"GET /r/nobody HTTP/1.1\r\n\r\n",
     b"POST /v1/events HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}", b"GET /x" + b"x" * 9_000,
-    b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000, b"GET /t/none.js HTTP/1.1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nX: " + b"x" * 20_000, b"GET /t/none HTTP/1.1\r\n\r\n",
 )  # fmt: skip
 _INNER = (b"SELECT", b"psycopg", b"python", b"Python", b"uvloop", b"/site-packages", b"Traceback",
           b"asyncio", b"\nServer:", b"X-Powered-By", b"dramatiq", b"httptools", b".py")  # fmt: skip

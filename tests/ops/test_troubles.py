@@ -114,11 +114,11 @@ def test_only_the_stores_that_are_not_elsewhere_are_embedded(folder: Path) -> No
 
     assert embedded() == ["postgres", "journal", "broker"]
     assert embedded(database_url="x") == ["journal", "broker"]
-    assert embedded(journal_url="x") == ["postgres", "broker"]
-    assert embedded(redis_url="x") == ["postgres"]
+    assert embedded(journal_url="redis://x") == ["postgres", "broker"]
+    assert embedded(redis_url="redis://x") == ["postgres"]
     assert embedded(broker_url="amqp://x") == ["postgres", "journal"]
-    assert embedded(redis_url="x", journal_url="y", database_url="z") == []
-    known = stores.addresses(Settings.model_validate({"redis_url": "x"}), {})
-    assert known == {"redis_url": "x", "journal_url": "x"}
+    assert embedded(redis_url="redis://x", journal_url="redis://y", database_url="z") == []
+    known = stores.addresses(Settings.model_validate({"redis_url": "redis://x"}), {})
+    assert known == {"redis_url": "redis://x", "journal_url": "redis://x"}
     known = stores.addresses(Settings.model_validate({"broker_url": "amqp://x"}), {})
     assert known == {"broker_url": "amqp://x"}

@@ -164,19 +164,13 @@ def test_f07_a_host_whose_clock_is_ahead_takes_everybodys_messages(
     crew.start(crew.another)
 
     with crew.inside(campaign) as ids:
-        args: list[Any] = [
-            "fetch",
-            wall_ms() + 120_000,
-            str(Queue.CLICKS),
-            "ahead",
-            15_000,
-            1,
-            1,
-            1_000,
-            0,
-        ]
-        crew.stranger.scripts["dispatch"](args=args, keys=[NAMESPACE])
-        assert crew.keys(f"__acks__*.{Queue.CLICKS}") == []  # it runs a second time
+        clock = wall_ms() + 120_000
+        args: list[Any] = ["fetch", clock, str(Queue.CLICKS), "ahead", 15_000, 1, 1, 1_000, 0]
+        with crew.stranger.client.pipeline() as at_once:  # before the other worker takes it
+            crew.stranger.scripts["dispatch"](args=args, keys=[NAMESPACE], client=at_once)
+            at_once.keys(f"{NAMESPACE}:__acks__*.{Queue.CLICKS}")
+            held = at_once.execute()[-1]
+        assert held == []  # it runs a second time
 
     is_stored(session, ids)
 
