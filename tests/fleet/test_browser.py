@@ -110,7 +110,7 @@ def test_a_strict_pages_links_carry_the_id_of_its_view(fleet: Fleet, page: Page)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     with site() as advertorial, site() as shop:
         shop.pages["/"] = "<title>The product</title>"
-        shop.pages["/favicon.ico"] = advertorial.pages["/favicon.ico"] = ""  # a browser may ask
+        shop.pages["/favicon.ico"] = advertorial.pages["/favicon.ico"] = " "  # a browser may ask
         campaign = fleet.campaign(affiliate_link=shop.origin + "/?id={click_id}")
         door, name = f"http://127.0.0.1:{fleet.port}", campaign["tracking_id"]
         advertorial.headers["Content-Security-Policy"] = _STRICT.format(door=door)

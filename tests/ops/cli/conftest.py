@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ops import cli
+from tests.journal import putting
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,13 @@ def _run(*words: str, given: str = "") -> Said:
         except SystemExit as leaving:
             code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
         return Said(code, out.getvalue().decode(), err.getvalue().decode())
+
+
+@pytest.fixture
+def journal_url(journal_url: str) -> str:
+    """The address of the durable Valkey, without what other tests left in it."""
+    putting.empty()
+    return journal_url
 
 
 @pytest.fixture
