@@ -1,32 +1,37 @@
 """The pool grows with the work and holds little without it."""
 
-from collections.abc import Iterator
+import json
+import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.reading import ROOT
+
+# A process of its own: threads that other tests left behind use this one's pool, too.
+_PROGRAM = """
+import json, sys
 from db import connection
-from db.connection import pool_use, transaction
-
-
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    connection.close_pool()
-    yield
-    connection.serve("")
-    connection.close_pool()
+connection.serve(sys.argv[1])
+connection.pool().wait()
+idle = connection.pool_use()
+with connection.transaction() as tx, connection.transaction() as other:
+    pids = {each.info.backend_pid for each in (tx, other)}
+print(json.dumps([idle.open, idle.most, len(pids)]))
+connection.close_pool()
+"""
 
 
 @pytest.mark.parametrize(("role", "most"), [("ingest", 5), ("scheduler", 12), ("", 20)])
 def test_a_process_opens_one_session_and_more_only_for_work(
     database: str, role: str, most: int
 ) -> None:
-    connection.serve(role)
+    environment = {**os.environ, "HOPFLEET_DATABASE_URL": database}
 
-    connection.pool().wait()
-    idle = pool_use()
-    with transaction() as tx, transaction() as other:
-        pids = {each.info.backend_pid for each in (tx, other)}
+    done = subprocess.run(
+        [sys.executable, "-c", _PROGRAM, role], env=environment, cwd=ROOT,
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
 
-    assert idle is not None
-    assert (idle.open, idle.most) == (1, most)
-    assert len(pids) == 2
+    assert json.loads(done.stdout) == [1, most, 2]
