@@ -54,13 +54,17 @@ class Tally:
         self.name = name
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{name}.tally"
-        self._file = os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600)
+        # Ours before it has its name: who looks for leftovers is never quicker than we are.
+        fresh = folder / f"{name}.new"
+        self._file = os.open(fresh, os.O_CREAT | os.O_RDWR, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fresh.rename(self.path)
         self._map = self._mapped()
         self._whole = memoryview(self._map)
         self._bytes = self._whole[HEAD_BYTES:]
         self._cells = self._bytes.cast("Q")
         self._changed: set[int] = set()
+        self._telling = False  # whether counts are on their way into the database
         self._closing = threading.Lock()
         self._closed = False
 
@@ -112,29 +116,39 @@ class Tally:
         return at
 
     def changed(self) -> list[Count]:
-        """The counts of all minutes that changed since they were last asked for here."""
+        """The counts of all minutes that changed since they were last asked for here.
+
+        Say `published` or `unpublished` afterwards: until then their file is needed.
+        """
         with self._closing:
             if self._closed:
                 return []
             # Marked after it was counted, unmarked before it is read: no count is overlooked.
             minutes = list(self._changed)
             self._changed.difference_update(minutes)
-            return [
+            found = [
                 count
                 for minute in minutes
                 if self._cells[(minute % SLOTS) * _WIDTH] == minute
                 for count in _counts(self._cells[(minute % SLOTS) * _WIDTH :], _DOORS)
             ]
+            self._telling = bool(found)
+            return found
+
+    def published(self) -> None:
+        """What was asked for last is in the database."""
+        self._telling = False
 
     def unpublished(self, counts: Iterable[Count]) -> None:
         """These could not be published: they count as changed again."""
         self._changed.update(count.minute for count in counts)
+        self._telling = False
 
     def close(self) -> None:
         """Leave the file, unless all it holds has been published."""
         with self._closing:
             self._closed = True
-            if not self._changed:
+            if not self._changed and not self._telling:
                 self.path.unlink(missing_ok=True)
             for view in (self._cells, self._bytes, self._whole):
                 view.release()
@@ -180,11 +194,14 @@ def leftovers(folder: Path) -> Iterator[Leftover]:
         except OSError:
             os.close(file)
             continue
-        yield Leftover(path.stem, _read(path), path, file)
+        if not os.fstat(file).st_nlink:  # somebody was quicker, and has said it
+            os.close(file)
+            continue
+        yield Leftover(path.stem, _read(file), path, file)
 
 
-def _read(path: Path) -> list[Count]:
-    data = path.read_bytes()
+def _read(file: int) -> list[Count]:
+    data = os.pread(file, os.fstat(file).st_size, 0)
     try:
         doors = json.loads(data[:HEAD_BYTES])["doors"]
     except (ValueError, KeyError):

@@ -69,10 +69,23 @@ def test_a_tally_that_was_told_whole_leaves_no_file(tmp_path: Path) -> None:
     tally = Tally(tmp_path, "a")
     tally.offer([batch(MINUTE, r=1)])
     tally.changed()
+    tally.published()
 
     tally.close()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tally_that_ends_while_it_is_told_keeps_its_file(tmp_path: Path) -> None:
+    tally = Tally(tmp_path, "a")
+    tally.offer([batch(MINUTE, r=1)])
+    told = tally.changed()
+
+    tally.close()
+    (left,) = leftovers(tmp_path)
+
+    assert left.counts == told
+    left.close()
 
 
 def test_a_file_of_the_living_is_nobodys_leftover(tmp_path: Path) -> None:
