@@ -12,6 +12,7 @@ from db.connection import Tx
 from db.table import At, Base, CreatedAt, Moment, Serial, Word
 
 KEPT_DAYS = 30
+SPOOL_DAYS = 14
 _FOLD_AFTER_SECONDS = 120  # by then a minute's drains are over; later ones are folded later
 
 
@@ -205,4 +206,9 @@ def prune(tx: Tx) -> None:
         tx.execute(
             f"DELETE FROM {table} WHERE minute < now() - make_interval(days => %s)", (KEPT_DAYS,)
         )
-    tx.execute("DELETE FROM host_spools WHERE bytes = 0 AND seen_at < now() - interval '1 day'")
+    # Beyond the ledger's horizon no batch of a spool can become rows any more.
+    tx.execute(
+        "DELETE FROM host_spools WHERE seen_at < now() - CASE bytes WHEN 0 THEN interval '1 day'"
+        " ELSE make_interval(days => %s) END",
+        (SPOOL_DAYS,),
+    )

@@ -1,6 +1,5 @@
 """Says in the database what this host's doors took in, their dead ones included."""
 
-import socket
 from pathlib import Path
 
 import psycopg
@@ -11,6 +10,7 @@ from base.logs import log
 from db import audit
 from db.connection import transaction
 from ingest.tally import Tally, leftovers
+from journal.place import place
 from journal.spool import oldest_batch_at, waiting_bytes
 
 EVERY_SECONDS = 2.0
@@ -25,7 +25,6 @@ class Teller:
     def __init__(self, tally: Tally, spool_root: Path) -> None:
         self._tally = tally
         self._spool_root = spool_root
-        self._place = f"{socket.gethostname()}:{spool_root.resolve()}"
         self._next = 0.0
         self._round = 0
         self._spooled: int | None = None
@@ -74,8 +73,10 @@ class Teller:
         size = waiting_bytes(self._spool_root)
         if size or self._spooled != 0:
             oldest = oldest_batch_at(self._spool_root) if size else None
+            # Only what has waited here has to be found again: an empty folder gets no file.
+            name = place(self._spool_root, make=bool(size))
             with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=LIMIT_SECONDS) as tx:
-                audit.publish_spool(tx, self._place, size, oldest)
+                audit.publish_spool(tx, name, size, oldest)
             self._spooled = size
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 
 from base.ids import uuid7_hex
+from db.connection import transaction
 from ingest.tally import Count, Tally
 from ingest.telling import LIMIT_SECONDS, Teller
 from journal.appends import Batch
+from journal.place import place
+from journal.spool import Spool
 from journal.streams import Kind
 from tests.conftest import Connect
 
@@ -50,3 +53,20 @@ def test_a_lock_on_the_counts_holds_nobody_up_for_long(
 
     session.execute("ROLLBACK")
     assert tally.changed() == [Count(1, "r", 3, 0, 0, 0)]
+
+
+def test_a_spool_keeps_its_name_wherever_its_disk_goes(tally: Tally, tmp_path: Path) -> None:
+    root = tmp_path / "spool"
+    spool = Spool(root, "a", 1 << 30)
+    spool.append([batch()])
+    Teller(tally, root).tell()
+    name = place(root)
+
+    moved = root.rename(tmp_path / "elsewhere")
+    with transaction() as tx:
+        told = tx.execute("SELECT place FROM host_spools").fetchall()
+        tx.execute("DELETE FROM host_spools")
+
+    assert told == [(name,)]
+    assert place(moved) == name
+    spool.close()

@@ -4,7 +4,6 @@ Spool first, then journal, then one snapshot of the database: what moves on mean
 least once, and a batch that the ledger knows waits no more, wherever it was seen.
 """
 
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from base.settings import settings
 from db import audit
 from db.audit import Spool
 from db.connection import Tx, transaction
+from journal.place import place
 from journal.spool import Damage, read
 from journal.streams import Kind
 from journal.waiting import Waiting, waiting
@@ -75,7 +75,8 @@ def take(tx: Tx, batches: dict[str, Waiting], since: datetime, at: datetime | No
         _add(found, batch_id, doors_read(one.doors, one.items), "waiting")
     first, last = _minute(since), _minute(until)
     inside = {key: count for key, count in found.items() if first <= key[0] < last}
-    spools = [one for one in audit.spools(tx) if one.place != place()]
+    here = place(settings().spool_root)
+    spools = [one for one in audit.spools(tx) if one.place != here]
     oldest = min((one.oldest_at or one.seen_at for one in spools), default=None)
     lines = balance(
         audit.told(tx, since, until), inside, None if oldest is None else _minute(oldest)
@@ -103,11 +104,6 @@ def collect() -> Iterator[Metric]:
         "Events of the last 24 hours that are there and no door has told of.",
         last.surplus,
     )
-
-
-def place() -> str:
-    """This host's spool folder, as its doors call it."""
-    return f"{socket.gethostname()}:{settings().spool_root.resolve()}"
 
 
 def _add(
