@@ -81,7 +81,7 @@ def prune() -> None:
 
 def audit_events() -> None:
     """Hold what doors acked against what became of it; say it loudly when something is missing."""
-    with transaction(wait_seconds=DATABASE_WAIT_SECONDS) as tx:
+    with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         audit.fold(tx)
     report = auditing.audit_since(now() - AUDIT_BACK)
     if report.missing:

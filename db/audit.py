@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from base.ids import floor_at
 from db import ids
 from db.connection import Tx
 from db.table import At, Base, CreatedAt, Moment, Serial, Word
@@ -20,6 +21,7 @@ class DoorCount(Base):
     """What one process's door took in during one minute, as `ingest/tally.py` counts it."""
 
     __tablename__ = "door_counts"
+    __table_args__ = (Index("idx_door_counts_minute", "minute"),)
 
     process: Mapped[str] = mapped_column(String, primary_key=True)
     minute: Mapped[datetime] = mapped_column(Moment, primary_key=True)
@@ -155,12 +157,13 @@ def outcomes(tx: Tx, since: datetime, until: datetime) -> dict[tuple[int, str, s
     return {(row[0], row[1], row[2]): row[3] for row in rows}
 
 
-def held(tx: Tx) -> list[tuple[str, str, str]]:
-    """What is held: (batch id, items by door, `dead` or `deferred`)."""
+def held(tx: Tx, since: datetime, until: datetime) -> list[tuple[str, str, str]]:
+    """What is held of that time: (batch id, items by door, `dead` or `deferred`)."""
     rows = tx.execute(
         "SELECT replace(batch_id::text, '-', ''), doors,"
         " CASE state WHEN 'dead' THEN 'dead' ELSE 'deferred' END"
-        " FROM held_events WHERE state <> 'done'"
+        " FROM held_events WHERE state <> 'done' AND batch_id >= %s AND batch_id < %s",
+        (floor_at(since), floor_at(until)),
     )
     return [(row[0], row[1], row[2]) for row in rows]
 

@@ -28,13 +28,13 @@ class Waiting(NamedTuple):
     doors: str
 
 
-def waiting(kind: Kind) -> list[Waiting]:
-    """The batches of a stream, oldest first, at most 100,000; raises `StoreAway`."""
+def waiting(kind: Kind, most_pages: int = MOST_PAGES) -> tuple[list[Waiting], bool]:
+    """The first 100,000 batches of a stream, and whether that is all; raises `StoreAway`."""
     found: list[Waiting] = []
     after = "-"
     with errors():
         project = client().register_script(_PROJECT)
-        for _ in range(MOST_PAGES):
+        for _ in range(most_pages):
             page: Any = project(keys=[stream(kind)], args=[after, PAGE])
             found += [
                 Waiting(
@@ -45,6 +45,6 @@ def waiting(kind: Kind) -> list[Waiting]:
                 for _, id_, count, doors in page
             ]
             if len(page) < PAGE:
-                break
+                return found, True
             after = "(" + page[-1][0].decode()
-    return found
+    return found, False

@@ -70,6 +70,7 @@ def _facts(report: Report) -> dict[str, object]:
         "until": report.until,
         "missing": report.missing,
         "surplus": report.surplus,
+        "whole": report.whole,
         "doors": [_plain(line) for line in sums(report.lines)],
         "minutes": [
             {"minute": from_ms(line.minute * 60_000)} | _plain(line) for line in report.lines
@@ -107,7 +108,8 @@ def _worth_showing(name: str, report: Report) -> bool:
 
 
 def _verdict(report: Report) -> str:
-    spools = "".join(
+    unseen = "" if report.whole else " More waits in the journal than an audit reads."
+    spools = unseen + "".join(
         f" Up to {one.bytes:,} bytes wait in the spool at {one.place}, last seen"
         f" {output.short(one.seen_at)}: start a door there."
         for one in report.spools

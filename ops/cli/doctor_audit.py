@@ -31,6 +31,12 @@ def check() -> Iterator[Finding]:
         )
     else:
         yield well("audit", f"All {acked:,} events acknowledged in 24 hours are accounted for.")
+    if not report.whole:
+        yield warning(
+            "audit",
+            "More waits in the journal than an audit reads: start workers, or"
+            " `hopfleet queues resume all`, then look again.",
+        )
     for spool in report.spools:
         yield warning(
             "audit",

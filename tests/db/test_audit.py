@@ -59,6 +59,15 @@ def test_whoever_deletes_a_held_event_it_is_counted(tx: Tx) -> None:
     }  # fmt: skip
 
 
+def test_what_is_held_of_another_time_is_left_out(tx: Tx) -> None:
+    inside, before, after = (uuid7_hex((MINUTE + m) * 60_000) for m in (0, -1, 60))
+    held.hold(
+        tx, [held.dead_batch("clicks", one, b"?", "r:1", "bad") for one in (inside, before, after)]
+    )
+
+    assert audit.held(tx, *HOUR) == [(inside, "r:1", "dead")]
+
+
 def test_finished_rows_go_uncounted(tx: Tx) -> None:
     held.hold(tx, [held.dead_batch("clicks", uuid7_hex(MINUTE * 60_000), b"?", "r:1", "bad")])
     tx.execute("UPDATE held_events SET state = 'done', outcome = 'stored'")
@@ -76,3 +85,17 @@ def test_only_spools_that_hold_something_are_listed(tx: Tx) -> None:
     found = [(one.place, one.bytes, one.oldest_at) for one in audit.spools(tx)]
     assert ("there:/spool", 10, NOON) in found
     assert "here:/spool" not in {place for place, _, _ in found}
+
+
+def test_a_spool_that_was_not_seen_for_as_long_as_the_ledger_knows_is_forgotten(tx: Tx) -> None:
+    for place, size, days in (("gone", 10, 15), ("away", 10, 13), ("empty", 0, 2)):
+        audit.publish_spool(tx, place, size, None)
+        tx.execute(
+            "UPDATE host_spools SET seen_at = now() - make_interval(days => %s) WHERE place = %s",
+            (days, place),
+        )
+
+    audit.prune(tx)
+
+    left = {row[0] for row in tx.execute("SELECT place FROM host_spools")}
+    assert left & {"gone", "away", "empty"} == {"away"}

@@ -18,6 +18,7 @@ from base.settings import settings
 from db import audit
 from db.audit import Spool
 from db.connection import Tx, transaction
+from journal import claims
 from journal.place import place
 from journal.spool import Damage, read
 from journal.streams import Kind
@@ -27,24 +28,34 @@ from schemas.items import doors_of, doors_read, doors_text, unpack
 
 CLOSED_AFTER_SECONDS = 10  # doors say what they acked within two seconds
 WAIT_SECONDS = 5.0
-
+LIMIT_SECONDS = 60.0
+_KEPT = timedelta(days=audit.KEPT_DAYS, minutes=-1)
 
 last: "Report | None" = None  # of this process
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an audit found, minute by minute; `spools` are those on other hosts."""
+    """What an audit found, minute by minute; `spools` are those on other hosts.
+
+    Unless `whole`, more waits in the journal than was read, and what is missing may be there.
+    """
 
     since: datetime
     until: datetime
     lines: list[Line]
     spools: list[Spool]
+    whole: bool
 
     @property
     def missing(self) -> int:
         """Items that were acked and are nowhere: each one is a broken promise."""
         return sum(line.missing for line in self.lines)
+
+    @property
+    def elsewhere(self) -> int:
+        """Items that were acked and may wait where this audit could not look."""
+        return sum(line.elsewhere for line in self.lines)
 
     @property
     def surplus(self) -> int:
@@ -54,20 +65,27 @@ class Report:
 
 def audit_since(since: datetime, at: datetime | None = None) -> Report:
     """All closed minutes from `since` on, by the database's clock; raises `StoreAway`."""
-    spooled = list(_spooled())
-    batches = {one.id: one for kind in Kind for one in waiting(kind)}
-    batches.update({one.id: one for one in spooled})
-    with transaction(wait_seconds=WAIT_SECONDS) as tx:
-        return take(tx, batches, since, at)
+    claims.waiting(Kind.CLICKS)  # an outage is known before gigabytes of spools are read
+    batches = {one.id: one for one in _spooled()}
+    whole = True
+    for kind in Kind:
+        found, to_the_end = waiting(kind)
+        batches = {one.id: one for one in found} | batches
+        whole &= to_the_end
+    with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=LIMIT_SECONDS) as tx:
+        return take(tx, batches, since, at, whole=whole)
 
 
-def take(tx: Tx, batches: dict[str, Waiting], since: datetime, at: datetime | None) -> Report:
+def take(
+    tx: Tx, batches: dict[str, Waiting], since: datetime, at: datetime | None, *, whole: bool
+) -> Report:
     """The audit itself; `batches` were waiting before this transaction began."""
     now = audit.snapshot(tx)
     until = _floor((at or now) - timedelta(seconds=CLOSED_AFTER_SECONDS))
-    since = _floor(since)
+    # Dead letters are kept for longer than what they are held against.
+    since = _floor(max(since, now - _KEPT))
     found: Counter[tuple[int, str, str]] = Counter(audit.outcomes(tx, since, until))
-    for batch_id, doors, state in audit.held(tx):
+    for batch_id, doors, state in audit.held(tx, since, until):
         _add(found, batch_id, doors_read(doors), state)
     known = [batch_id for batch_id in batches if is_click_id(batch_id)]
     for batch_id in set(known) - audit.written(tx, known):
@@ -77,11 +95,11 @@ def take(tx: Tx, batches: dict[str, Waiting], since: datetime, at: datetime | No
     inside = {key: count for key, count in found.items() if first <= key[0] < last}
     here = place(settings().spool_root)
     spools = [one for one in audit.spools(tx) if one.place != here]
-    oldest = min((one.oldest_at or one.seen_at for one in spools), default=None)
-    lines = balance(
-        audit.told(tx, since, until), inside, None if oldest is None else _minute(oldest)
-    )
-    return Report(since, until, lines, spools)
+    # From when on what is missing may lie where we did not look.
+    unseen = [one.oldest_at or one.seen_at for one in spools] + ([] if whole else [since])
+    elsewhere_since = min(map(_minute, unseen), default=None)
+    lines = balance(audit.told(tx, since, until), inside, elsewhere_since)
+    return Report(since, until, lines, spools, whole)
 
 
 def remember(report: Report) -> None:
@@ -98,6 +116,11 @@ def collect() -> Iterator[Metric]:
         "hopfleet_audit_missing_events",
         "Events of the last 24 hours that were acknowledged and are nowhere: alarm above 0.",
         last.missing,
+    )
+    yield gauge(
+        "hopfleet_audit_elsewhere_events",
+        "Those of them that may wait in another host's spool, or too far back in the journal.",
+        last.elsewhere,
     )
     yield gauge(
         "hopfleet_audit_surplus_events",
