@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr | None = None
     broker_url: SecretStr | None = None
     secret_key: SecretStr | None = None
+    secret_keys_before: SecretStr | None = None  # comma-separated; they open, never seal
     allow_volatile_redis: bool = False
     journal_replicas: int = Field(0, ge=0)  # WAITAOF: replicas that must have fsynced, too
 
@@ -165,6 +166,12 @@ class Settings(BaseSettings):
         if not kept:
             raise Misused(f"{path} is empty: delete it, and a new secret is made.")
         return kept.encode()
+
+    @property
+    def secrets_before(self) -> tuple[bytes, ...]:
+        """Earlier secrets, which still open what was sealed with them."""
+        told = self.secret_keys_before.get_secret_value() if self.secret_keys_before else ""
+        return tuple(part.strip().encode() for part in told.split(",") if part.strip())
 
 
 def _is_redis(url: str) -> bool:

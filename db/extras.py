@@ -83,6 +83,11 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "event_outcomes", "What became of it, by minute and door: the audit."),
     Extra("table", "host_spools", "What waits on which host's disk, as its doors last said."),
     Extra("table", "bot_rules", "Whom operators and users call a bot, or a person."),
+    Extra("table", "integrations", "Networks that report to a user, their secrets sealed."),
+    Extra("table", "orders", "Which click and campaign the payments of a receipt follow."),
+    Extra("table", "receipts", "The ledger of what was ever told of payments."),
+    Extra("table", "rates", "What other currencies were worth in dollars on a day."),
+    Extra("table", "webhooks", "The inbox: messages of networks and Stripe, as they came."),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

@@ -11,14 +11,19 @@ from db import (
     events,
     held,
     idempotency,
+    integrations,
     keys,
     ledger,
     links,
+    orders,
     processes,
     products,
     purges,
+    rates,
+    receipts,
     teams,
     users,
+    webhooks,
     workflows,
 )
 from db.table import Base
@@ -48,6 +53,11 @@ SIDE = (
     audit.EventOutcome,
     audit.HostSpool,
     bot_rules.BotRule,
+    integrations.Integration,
+    orders.Order,
+    receipts.Receipt,
+    rates.Rate,
+    webhooks.Webhook,
 )
 
 metadata = Base.metadata

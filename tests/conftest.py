@@ -23,7 +23,8 @@ _servers = Servers()
 # Deleting users takes all with it that hangs on them; the log of changes comes last.
 _TABLES = (
     "users", "products", "held_events", "purges", "ledger", "queue_controls", "processes",
-    "link_changes", "bot_rules", "door_counts", "event_outcomes", "host_spools",
+    "link_changes", "bot_rules", "door_counts", "event_outcomes", "host_spools", "rates",
+    "webhooks",
 )  # fmt: skip
 
 

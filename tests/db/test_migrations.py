@@ -46,6 +46,13 @@ _FILL = {
     " SELECT 'p', now() - n * interval '1 minute', 'r', n, n, 0, 0",
     "event_outcomes": "(minute, door, outcome, items) SELECT now(), 'r', 'stored', n",
     "bot_rules": "(user_id, kind, pattern, verdict) SELECT {id}, 'agent', n::text, 'person'",
+    "integrations": "(user_id, network, name, key_digest, sealed)"
+    " SELECT {id}, 'clickbank', 'n', n::text::bytea, ''",
+    "orders": "(id, user_id, receipt) SELECT n, {id}, n::text",
+    "receipts": "(order_id, user_id, receipt, type, state, door, verdict, event_id, item_id)"
+    " SELECT n, {id}, n::text, 'conversion', 'approved', 'events', 'counted', n::text, n::text",
+    "rates": "(currency, day, dollars) SELECT 'EUR', current_date - n, 1.1",
+    "webhooks": "(source, external_id, body) SELECT 'stripe', n::text, ''",
     "host_spools": "(place, bytes) SELECT n::text, n",
 }
 

@@ -1,0 +1,114 @@
+"""Receipts: the ledger of what was ever told of payments; rows are added, never changed."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.connection import Tx
+from db.table import Base, CreatedAt, Money, Serial, Str3, Str20, Str32, Str255
+
+
+class Receipt(Base):
+    """One report of a payment, by whatever door, and what it changed.
+
+    `event_id` names the payment: the id of the first item that told of it. `verdict` says what
+    the report did: `counted` (wrote an event), `corrected` (changed its amount), `reversed`
+    (took it back), `duplicate` (kept as an event that does not count), `noted` (changed nothing).
+    `revenue` is what the report added to revenue, in dollars and signed.
+    """
+
+    __tablename__ = "receipts"
+    __table_args__ = (
+        CheckConstraint(
+            "state IN ('pending', 'approved', 'rejected', 'refund', 'chargeback', 'rebill')",
+            name="state",
+        ),
+        Index("idx_receipts_order_id", "order_id"),
+        Index("idx_receipts_user_id", "user_id", "id"),
+    )
+
+    id: Mapped[Serial]
+    order_id: Mapped[int] = mapped_column(ForeignKey("orders.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID]
+    integration_id: Mapped[UUID | None]
+    receipt: Mapped[Str255]
+    type: Mapped[Str20]
+    state: Mapped[Str20]
+    number: Mapped[Str255] = mapped_column(server_default="")
+    role: Mapped[Str20] = mapped_column(server_default="")
+    door: Mapped[Str20]
+    verdict: Mapped[Str20]
+    amount: Mapped[Money | None]
+    currency: Mapped[Str3 | None]
+    revenue: Mapped[Money | None]
+    event_id: Mapped[Str32]
+    item_id: Mapped[Str32]
+    click_id: Mapped[Str32 | None]
+    campaign_id: Mapped[UUID | None]
+    reason: Mapped[Str255 | None]
+    flags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default=text("'{}'"))
+    created_at: Mapped[CreatedAt]
+
+
+class Fact(NamedTuple):
+    """A row of the ledger; ids as text, `created_at` the moment of the event it tells of."""
+
+    order_id: int
+    user_id: str
+    integration_id: str | None
+    receipt: str
+    type: str
+    state: str
+    number: str
+    role: str
+    door: str
+    verdict: str
+    amount: Decimal | None
+    currency: str | None
+    revenue: Decimal | None
+    event_id: str
+    item_id: str
+    click_id: str | None
+    campaign_id: str | None
+    reason: str | None
+    flags: list[str]
+    created_at: datetime
+
+
+_COLUMNS = ", ".join(
+    f"{name}::text" if name in ("user_id", "integration_id", "campaign_id") else name
+    for name in Fact._fields
+)
+
+
+def of_orders(tx: Tx, order_ids: Iterable[int]) -> dict[int, list[Fact]]:
+    """All facts of these orders, in the order they came."""
+    found: dict[int, list[Fact]] = defaultdict(list)
+    wanted = list(order_ids)
+    if wanted:
+        rows = tx.execute(
+            f"SELECT {_COLUMNS} FROM receipts WHERE order_id = ANY(%s::bigint[]) ORDER BY id",
+            (wanted,),
+        )
+        for row in rows:
+            found[row[0]].append(Fact(*row))
+    return found
+
+
+def add(tx: Tx, facts: Iterable[Fact]) -> None:
+    """Write facts into the ledger, in this order."""
+    rows = list(facts)
+    if not rows:
+        return
+    with (
+        tx.cursor() as cursor,
+        cursor.copy(f"COPY receipts ({', '.join(Fact._fields)}) FROM STDIN") as stream,
+    ):
+        for row in rows:
+            stream.write_row(row)

@@ -1,0 +1,1 @@
+"""The outside world, one service a file; knows no rows."""
