@@ -11,17 +11,15 @@ from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, openapi, process, script
+from ingest import answers, beacons, openapi, process, script
 from ingest.http import Request
-from ingest.limits import BEYOND_SHARE, BURST, BURST_SECONDS, DROP, DROP_NETWORK, Limits
+from ingest.limits import BEYOND_SHARE, BURST, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
 from ingest.posted import Desk
 from ingest.process import Standing
 from ingest.readiness import readiness
-from ingest.responses import response
 from ingest.shape import Shaper, add_told, kind_of
 from ingest.targets import origin_form, segment
-from ingest.told import told_by
 from journal.streams import BULK, Kind
 from rules.destination import compile_link
 from rules.query import parse
@@ -30,7 +28,6 @@ from schemas.items import Door as Entry
 from schemas.items import Item
 
 MOST_ID_CHARACTERS = 50  # campaigns.tracking_id holds no more
-BEACON_BYTES = 64 * 1024
 
 Door = Callable[["Doors", Request, str, bytes], bytes | None]
 
@@ -43,6 +40,7 @@ class Doors:
         self.clock = base.clock
         self.recorder = base.recorder
         self.links = base.links
+        self.integrations = base.integrations
         self.keeper = base.keeper
         self.shaper = Shaper(base.settings, base.clock)
         self.counts = base.counts
@@ -84,7 +82,7 @@ class Doors:
         if link is not None:
             self.links.hits += 1
             return self._follow(request, link, query)
-        return self._look_up(
+        return self.look_up(
             request, tracking_id, lambda found: self._redirect_to(request, found, query),
             lambda: answers.unavailable("This link cannot be looked up right now: try again."),
         )  # fmt: skip
@@ -109,7 +107,7 @@ class Doors:
         item = self.shaper.visit(request, link, Entry.REDIRECT, "click", asked)
         if (view := asked.get("click_id")) is not None and is_click_id(view):
             item["meta"]["view_id"] = view  # of the page on which our script marked the link
-        if (stream := self._stream(request, item)) is None:
+        if (stream := self.stream(request, item)) is None:
             return _unrecorded(link, asked)
         where = link.template.location(
             item["id"], link.tracking_id, link.campaign_id, item.get("source"), asked,
@@ -130,7 +128,7 @@ class Doors:
         if link is not None:
             self.links.hits += 1
             return self._pixel_of(request, link, query)
-        return self._look_up(
+        return self.look_up(
             request, tracking_id, lambda found: self._pixel_of(request, found, query),
             lambda: answers.gif(None),
         )  # fmt: skip
@@ -146,7 +144,7 @@ class Doors:
             return answers.gif(None)
         event = told.event if told else "view"
         item = self.shaper.visit(request, link, Entry.PIXEL, event, asked)
-        if (stream := self._stream(request, item)) is None:
+        if (stream := self.stream(request, item)) is None:
             return answers.gif(None)
         if told is not None:
             add_told(item, told)
@@ -161,7 +159,7 @@ class Doors:
         """`/t/{tracking_id}.js`: record a view, mark the page's links with its id."""
         if not name.endswith(".js"):
             return answers.not_found()
-        return self._look_up(
+        return self.look_up(
             request, name.removesuffix(".js"), lambda found: self._script_of(request, found, query),
             script.empty,
         )  # fmt: skip
@@ -172,7 +170,7 @@ class Doors:
             self.counts["script_unrecorded"] += 1
             return script.empty()
         item = self.shaper.visit(request, known, Entry.SCRIPT, "view", parse(query))
-        if (stream := self._stream(request, item)) is None:
+        if (stream := self.stream(request, item)) is None:
             return script.empty()
         self.counts["view"] += 1
         whole = script.marking(item["id"], self.settings.url)
@@ -183,40 +181,7 @@ class Doors:
 
     def beacon(self, request: Request, tracking_id: str, query: bytes) -> bytes | None:
         """`POST /e/{tracking_id}`: what a page tells by `sendBeacon`."""
-        headers = answers.cors(request)
-        if len(request.body) > BEACON_BYTES:
-            return answers.error(413, f"The body is larger than {BEACON_BYTES} bytes.", headers)
-        if b"content-encoding" in request.headers:
-            return answers.error(415, "Send the body without Content-Encoding.", headers)
-        if request.headers.get(b"content-type", b"")[:10].lower() == b"multipart/":
-            return answers.error(415, "Send JSON, or a form as URLSearchParams.", headers)
-        try:
-            told = told_by(request, parse(query))
-        except Refused as refusal:
-            self.counts["beacon_refused"] += 1
-            return answers.error(400, str(refusal), headers)
-
-        def record(link: Link | None) -> bytes | None:
-            if link is None or not link.record:
-                self.counts["beacon_unknown"] += 1
-                return answers.error(404, "There is no such tracking id.", headers)
-            item = self.shaper.visit(request, link, Entry.BEACON, told.event, {})
-            if (stream := self._stream(request, item)) is None:
-                sentence = "Too many events at once: send it again later."
-                return answers.too_many(sentence, BURST_SECONDS, headers)
-            add_told(item, told)
-            self.counts[told.event] += 1
-            click_id = item.get("click") or item["id"]  # as the row's metadata has it
-            ack = b"X-Click-Id: " + click_id.encode() + b"\r\n"
-            lost = answers.error(503, "Not recorded: send it again.", headers)
-            durable = response(204, ack + headers)
-            self.recorder.record(stream, item, (request, durable, lost))
-            return None
-
-        return self._look_up(
-            request, tracking_id, record,
-            lambda: answers.error(503, "Not recorded: send it again.", headers),
-        )  # fmt: skip
+        return beacons.take(self, request, tracking_id, query)
 
     def beacon_preflight(self, request: Request, tracking_id: str, query: bytes) -> bytes | None:
         """`OPTIONS /e/{tracking_id}`."""
@@ -226,7 +191,7 @@ class Doors:
 
     def events(self, request: Request, _: str, query: bytes) -> bytes | None:
         """`POST /v1/events`: a developer's server reports events, each gets a verdict."""
-        self._later(request, self._desk.take(request))
+        self.later(request, self._desk.take(request))
         return None
 
     # --- about ourselves
@@ -244,7 +209,7 @@ class Doors:
         """The doors, described for machines."""
         return answers.json(200, openapi.document(self.settings.url))
 
-    def _stream(self, request: Request, item: Item) -> Kind | None:
+    def stream(self, request: Request, item: Item) -> Kind | None:
         """Where a visit is kept; None when it is beyond a limit. Marks what is part of a burst."""
         meta, kind = item["meta"], kind_of(item["type"])
         verdict = self.limits.visit(meta.get("ip") or self.shaper.network(request), item["user"])
@@ -261,13 +226,14 @@ class Doors:
 
     # --- later
 
-    def _look_up(
+    def look_up(
         self,
         request: Request,
         tracking_id: str,
         go_on: Callable[[Link | None], bytes | None],
         unknown: Callable[[], bytes],
     ) -> bytes | None:
+        """Go on with a link, now or once it was looked up; `unknown` when it cannot be."""
         if tracking_id in self.links.entries:
             self.links.hits += 1
             return go_on(self.links.entries[tracking_id])
@@ -284,10 +250,12 @@ class Doors:
                 return unknown()
             return go_on(found[tracking_id])
 
-        self._later(request, fetched())
+        self.later(request, fetched())
         return None
 
-    def _later(self, request: Request, coroutine: Coroutine[Any, Any, bytes | None]) -> None:
+    def later(self, request: Request, coroutine: Coroutine[Any, Any, bytes | None]) -> None:
+        """Answer with what the coroutine returns, if anything, once it is done."""
+
         async def answer() -> None:
             try:
                 whole = await coroutine

@@ -13,6 +13,7 @@ import psycopg
 from base.clock import steady
 from base.errors import StoreAway
 from base.logs import log
+from db import integrations as db_integrations
 from db import keys as db_keys
 from db import links as db_links
 from db.connection import Tx, transaction
@@ -46,6 +47,13 @@ def find_links(tx: Tx, tracking_ids: list[str]) -> dict[str, Row | None]:
 def find_keys(tx: Tx, digests: list[str]) -> dict[str, Row | None]:
     """The API keys with these SHA-256 digests (hex), None where there is none."""
     rows = db_keys.find(tx, [bytes.fromhex(digest) for digest in digests])
+    found = {row.digest: row._asdict() for row in rows}
+    return {key: found.get(key) for key in digests}
+
+
+def find_integrations(tx: Tx, digests: list[str]) -> dict[str, Row | None]:
+    """The integrations whose keys have these SHA-256 digests (hex), None where there is none."""
+    rows = db_integrations.find(tx, [bytes.fromhex(digest) for digest in digests])
     found = {row.digest: row._asdict() for row in rows}
     return {key: found.get(key) for key in digests}
 

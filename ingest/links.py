@@ -1,9 +1,13 @@
-"""A link as the doors use it: everything that can be decided before the visitor comes."""
+"""Links, keys and integrations as the doors use them: all that can be decided beforehand."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
+from base.sealing import unseal
+from base.settings import Settings
 from rules.destination import Template, compile_link
 from rules.tracking import decide
 from schemas import campaigns
@@ -78,3 +82,29 @@ class Key:
 def compile_key(row: dict[str, Any]) -> Key:
     """A key's row, made ready."""
     return Key(row["digest"], row["user_id"], frozenset(row["scopes"]), row["user_status"])
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """A network's integration as the doors use it."""
+
+    id: str
+    user_id: str
+    campaign_id: str | None
+    network: str
+    settings: dict[str, Any]
+    secrets: dict[str, str]  # opened; never logged
+    user_status: str
+
+
+def integration_compiler(chosen: Settings) -> Callable[[dict[str, Any]], Integration]:
+    """A function from an integration's row to an `Integration`, its secrets opened."""
+
+    def compile_row(row: dict[str, Any]) -> Integration:
+        secrets = orjson.loads(unseal(bytes.fromhex(row["sealed"]), chosen))
+        return Integration(
+            row["id"], row["user_id"], row["campaign_id"], row["network"], row["settings"],
+            secrets, row["user_status"],
+        )  # fmt: skip
+
+    return compile_row

@@ -21,7 +21,14 @@ from db import links as db_links
 from ingest import http, keeper
 from ingest.copy import Copy
 from ingest.known import Known
-from ingest.links import Key, Link, compile_key, compiler
+from ingest.links import (
+    Integration,
+    Key,
+    Link,
+    compile_key,
+    compiler,
+    integration_compiler,
+)
 from ingest.recorder import Recorder
 from ingest.replay import BUDGET_SECONDS, Replayer
 from ingest.tally import Tally
@@ -46,6 +53,7 @@ class Standing:
     recorder: Recorder
     links: Known[Link]
     keys: Known[Key]
+    integrations: Known[Integration]
     keeper: keeper.Keeper
     counts: Counter[str] = field(default_factory=Counter)  # what doors did, by outcome
 
@@ -81,7 +89,7 @@ async def run(
     settle()
     server = await _open(chosen, host, port, make_handler(base))
     watching = watch("ingest", chosen)
-    caches = (base.links, base.keys)
+    caches = (base.links, base.keys, base.integrations)
     Shown(server, recorder, base.keeper, caches, clock, base.counts).add_to(watching)
     watching.open(door=f"http://{f'[{host}]' if ':' in host else host}:{server.port}")
     await _until_told(
@@ -109,6 +117,7 @@ async def _first_look(recorder: Recorder, base: Standing) -> None:
     if not base.keeper.ready.is_set():
         base.links.set_away(True)
         base.keys.set_away(True)
+        base.integrations.set_away(True)
 
 
 def _know(chosen: Settings, clock: OffsetClock, recorder: Recorder) -> Standing:
@@ -121,7 +130,11 @@ def _know(chosen: Settings, clock: OffsetClock, recorder: Recorder) -> Standing:
     keys = Known("key", chosen.link_cache_entries, compile_key, copy, keep.ask)
     keep.add("link", links, keeper.find_links, db_links.page)
     keep.add("key", keys, keeper.find_keys)
-    return Standing(chosen, clock, recorder, links, keys, keep)
+    integrations = Known(
+        "integration", chosen.link_cache_entries, integration_compiler(chosen), copy, keep.ask
+    )
+    keep.add("integration", integrations, keeper.find_integrations)
+    return Standing(chosen, clock, recorder, links, keys, integrations, keep)
 
 
 async def _open(chosen: Settings, host: str, port: int, handler: http.Handler) -> http.Server:

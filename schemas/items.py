@@ -32,6 +32,8 @@ class Door(StrEnum):
     CLICKBANK = "clickbank"
     STRIPE = "stripe"
     HOOKS = "hooks"
+    CLAIM = "claim"
+    BONUS = "b"
     UNKNOWN = "?"  # items of release 0.1, and what no door made
 
 
@@ -48,11 +50,29 @@ class Item(TypedDict):
     event_id: NotRequired[str]  # the sender's own id, unique per user
     amount: NotRequired[str]  # decimal string, never negative
     currency: NotRequired[str]  # ISO 4217, upper case; absent means USD
+    # Of payments alone:
+    integration: NotRequired[str]  # UUID of the network's integration; absent: pixel and API
+    receipt: NotRequired[str]  # the network's id of the payment, `-B002` and the like included
+    number: NotRequired[str]  # the network's number of this transaction under that receipt
+    role: NotRequired[str]  # ClickBank: whose share the amount is
+    state: NotRequired[str]  # pending, rejected, chargeback; absent: approved
+    reason: NotRequired[str]  # of a refund
+    parent: NotRequired[str]  # the receipt this one was an upsell to
+    clicks: NotRequired[list[str]]  # further ids that may be the click, as the network told them
+    buyer: NotRequired[str]  # the buyer's e-mail, sealed, base64
+    duplicates: NotRequired[str]  # what a repeat with another amount does: update, add, ignore
+    # Of webhooks and claims alone:
+    body: NotRequired[str]  # what stood on the wire
     meta: dict[str, Any]  # becomes `metadata`, after the worker has enriched it
 
 
 _MOST_EVENT_ID_CHARACTERS = 255
-_TEXTS = ("door", "campaign", "click", "source", "event_id", "amount", "currency")
+_TEXTS = frozenset(
+    {
+        "door", "campaign", "click", "source", "event_id", "amount", "currency", "integration",
+        "receipt", "number", "role", "state", "reason", "parent", "buyer", "duplicates", "body",
+    }
+)  # fmt: skip
 
 
 def fault(item: Any) -> str | None:
@@ -66,8 +86,8 @@ def fault(item: Any) -> str | None:
     for name in ("id", "type", "user"):
         if type(item.get(name)) is not str:
             return f"{name} is missing or no text"
-    for name in _TEXTS:
-        if name in item and type(item[name]) is not str:
+    for name, value in item.items():
+        if type(value) is not str and name in _TEXTS:
             return f"{name} is no text"
     if not is_click_id(item["id"]):
         return "id is no click id"
