@@ -19,10 +19,11 @@ from db.connection import Tx, transaction
 from journal.claims import Claimed, Consumer, consumer_name
 from journal.streams import BULK, Kind, usual
 from workers import controls, nudges, tally
+from workers.outcome import Outcome
 from workers.queues import JOURNAL_QUEUES
 from workers.stopping import stopping
 from workers.stopping import wait as wait_or_stop
-from workers.store import Outcome, store
+from workers.store import store
 from workers.turns import WITH_BACKLOG, Turns
 
 DRAIN_SECONDS = 5.0  # then another message goes on, so that a stop or a deploy waits for seconds

@@ -2,7 +2,7 @@
 
 import dramatiq.worker
 
-from workers import clicks, conversions, held
+from workers import clicks, conversions, held, webhooks
 from workers.broker import broker
 from workers.lifeline import Lifeline
 from workers.maintenance import purges
@@ -18,4 +18,4 @@ broker.add_middleware(Orders())
 broker.add_middleware(Lifeline())
 broker.add_middleware(CountRuns())
 
-__all__ = ["broker", "clicks", "conversions", "held", "purges"]
+__all__ = ["broker", "clicks", "conversions", "held", "purges", "webhooks"]

@@ -15,9 +15,10 @@ from journal.streams import Kind
 from schemas.items import unpack
 from workers import controls, tally
 from workers.broker import actor
+from workers.outcome import Found, Outcome
 from workers.queues import JOURNAL_QUEUES, Queue
 from workers.stopping import stopping
-from workers.store import Found, Outcome, write
+from workers.store import write
 
 CLAIM = 500
 LEASE_SECONDS = 30
@@ -35,6 +36,12 @@ def release() -> None:
 def release_conversions() -> None:
     """Try each due item of the conversions' once."""
     _release(Kind.CONVERSIONS)
+
+
+@actor("held.release_webhooks", queue=Queue.WEBHOOKS, time_limit_seconds=60)
+def release_webhooks() -> None:
+    """Try each due item of the webhooks' once."""
+    _release(Kind.WEBHOOKS)
 
 
 def _release(kind: Kind) -> None:

@@ -21,6 +21,7 @@ _SAY_EVERY = 600  # failed rounds; the broker's absence is one fact, not one per
 ACTORS = {
     Queue.CLICKS: "clicks.drain",
     Queue.CONVERSIONS: "conversions.drain",
+    Queue.WEBHOOKS: "webhooks.drain",
 }
 
 

@@ -22,6 +22,7 @@ class Owed(NamedTuple):
 OWED = (
     Owed(JOURNAL_QUEUES[Kind.CLICKS], HeldEvent, "held.release", Kind.CLICKS),
     Owed(JOURNAL_QUEUES[Kind.CONVERSIONS], HeldEvent, "held.release_conversions", Kind.CONVERSIONS),
+    Owed(JOURNAL_QUEUES[Kind.WEBHOOKS], HeldEvent, "held.release_webhooks", Kind.WEBHOOKS),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
 )
 

@@ -1,6 +1,5 @@
 """One drain's transaction: ledger, owners, rows; what cannot be a row is held, not lost."""
 
-from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -10,14 +9,15 @@ import structlog
 from psycopg import errors as sql
 
 from base.errors import Permanent, Transient
-from base.ids import is_click_id, ms_of, time_of
+from base.ids import is_click_id, time_of
 from base.logs import log
 from db import audit, events, held, idempotency, ledger, owners, partitions
 from db.connection import Tx, transaction
-from db.held import Holding
 from journal.claims import Claimed
 from journal.streams import Kind
-from schemas.items import READABLE, Item, doors_read, doors_text, fault, unpack
+from schemas.items import READABLE, Item, fault, unpack
+from workers import inbox
+from workers.outcome import Found, Outcome
 from workers.rows import Row, row_of
 
 # What PostgreSQL says when it looked at a value and refused it. All else is an outage.
@@ -26,72 +26,6 @@ REFUSALS = (sql.DataError, sql.IntegrityError, sql.ProgramLimitExceeded, sql.Rai
 
 LEDGER_DAYS = 14
 AHEAD_DAYS = 2  # a door's clock may be wrong, but not by more
-
-
-class Found:
-    """An item in our hands, where it came from, and how it ends."""
-
-    __slots__ = ("batch", "item", "position", "row")
-
-    def __init__(self, batch: str, position: int, item: Item) -> None:
-        self.batch = batch
-        self.position = position
-        self.item = item
-        self.row: Row | None = None
-
-
-class Outcome:
-    """What became of the items of one transaction."""
-
-    def __init__(self, kind: Kind) -> None:
-        self.kind = kind
-        self.stored = 0
-        self.duplicates = 0
-        self.gone = 0  # with their deleted owner
-        self.held: list[Holding] = []
-        self._ended: Counter[tuple[str, str, str]] = Counter()  # by batch, door, outcome
-
-    def end(self, found: Iterable[Found], outcome: str) -> None:
-        """Count items that have ended, for the audit."""
-        self._ended.update([(one.batch, one.item.get("door", "?"), outcome) for one in found])
-
-    def ended(self) -> Counter[tuple[int, str, str]]:
-        """The same by minute, of all items that came in a batch."""
-        minutes: Counter[tuple[int, str, str]] = Counter()
-        for (batch, door, outcome), count in self._ended.items():
-            if batch:
-                minutes[ms_of(batch) // 60_000, door, outcome] += count
-        return minutes
-
-    def counts(self) -> dict[str, int]:
-        """How many ended how."""
-        dead = sum(1 for one in self.held if one.state == "dead")
-        return {
-            "stored": self.stored,
-            "duplicates": self.duplicates,
-            "gone": self.gone,
-            "dead": dead,
-            "deferred": len(self.held) - dead,
-        }
-
-    def bury(self, found: Found, reason: str, error: str | None = None) -> None:
-        """Keep an item as a dead letter."""
-        self.held.append(
-            held.dead_item(self.kind, found.batch, found.position, found.item, reason, error)
-        )
-
-    def bury_batch(
-        self, batch: Claimed, reason: str, error: str | None = None, place: str | None = None
-    ) -> None:
-        """Keep a whole batch as a dead letter; `place` is for one without an id of its own."""
-        doors = doors_text(doors_read(batch.doors, batch.count))
-        self.held.append(
-            held.dead_batch(self.kind, place or batch.id, batch.body, doors, reason, error)
-        )
-
-    def defer(self, found: Found) -> None:
-        """Keep an item until its owner's lock is gone."""
-        self.held.append(held.deferred_item(self.kind, found.batch, found.position, found.item))
 
 
 def store(
@@ -164,6 +98,8 @@ def _items(batch: Claimed, outcome: Outcome) -> Iterable[Found]:
 
 def write(tx: Tx, found: list[Found], outcome: Outcome) -> None:
     """Items become rows, or say in `outcome` why not; the caller holds those."""
+    if outcome.kind is Kind.WEBHOOKS:
+        found = inbox.take(tx, found, outcome)
     readable = _shape(tx, found, outcome)
     owned = _owned(tx, readable, outcome)
     first = _first(tx, owned, outcome)

@@ -20,7 +20,8 @@ from ops.cli.database import transaction
 from ops.cli.log_files import LogFile, Rejected
 from ops.cli.output import note
 from ops.cli.progress import Bar
-from workers.store import Found, Outcome, write
+from workers.outcome import Found, Outcome
+from workers.store import write
 
 CHUNK = 5_000  # clicks a transaction: well under a second
 _AHEAD = timedelta(minutes=5)

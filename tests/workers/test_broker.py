@@ -10,12 +10,20 @@ from dramatiq.middleware import AgeLimit, Retries, TimeLimit
 
 from base.errors import Misused
 from tests.reading import ROOT, code
-from workers import clicks, conversions, held, nudges, on_rabbitmq, runner
+from workers import clicks, conversions, held, nudges, on_rabbitmq, runner, webhooks
 from workers.broker import broker
 from workers.maintenance import purges
 from workers.queues import JOURNAL_QUEUES, Queue
 
-ACTORS = (clicks.drain, conversions.drain, held.release, held.release_conversions, purges.run)
+ACTORS = (
+    clicks.drain,
+    conversions.drain,
+    webhooks.drain,
+    held.release,
+    held.release_conversions,
+    held.release_webhooks,
+    purges.run,
+)
 
 
 def test_messages_are_never_retried_and_never_dropped_by_a_clock() -> None:
