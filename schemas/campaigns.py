@@ -16,6 +16,8 @@ ReferrerPolicy = Literal[
 ]
 REFERRER_POLICIES: frozenset[str] = frozenset(get_args(ReferrerPolicy))
 
+MOST_ATTRIBUTION_DAYS = 3650
+
 
 class CampaignSettings(BaseModel):
     """What a campaign may set; keys of other applications are left alone."""
@@ -33,6 +35,12 @@ class CampaignSettings(BaseModel):
     )
     respect_gpc: bool | None = Field(
         None, description="Whether Sec-GPC and DNT are honoured; null: as the installation says."
+    )
+    attribution_days: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_ATTRIBUTION_DAYS,
+        description="How many days after a click a sale still counts for it; null: for ever.",
     )
 
 

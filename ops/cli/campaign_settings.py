@@ -18,6 +18,7 @@ def chosen(
     pass_through: bool | None,
     fallback_url: str | None,
     referrer_policy: str | None,
+    attribution_days: int | None,
 ) -> dict[str, Any]:
     """What was asked for, by name; the value None removes a setting. Raises `Misused`."""
     found = dict(_pair(one) for one in settings)
@@ -27,6 +28,8 @@ def chosen(
         found["fallback_url"] = fallback_url or None
     if referrer_policy is not None:
         found["referrer_policy"] = referrer_policy or None
+    if attribution_days is not None:
+        found["attribution_days"] = attribution_days or None
     _check({name: value for name, value in found.items() if value is not None})
     return found
 

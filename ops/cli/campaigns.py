@@ -12,6 +12,7 @@ from ops.cli import campaign_settings, lookup, output, places, removal
 from ops.cli.database import transaction
 from ops.cli.entry import one_of, text
 from ops.cli.entry import tracking_id as checked_tracking_id
+from schemas.campaigns import MOST_ATTRIBUTION_DAYS
 
 STATUSES = ("draft", "active", "paused", "completed")
 
@@ -32,6 +33,14 @@ FallbackUrl = Annotated[
     str | None, typer.Option(help="Where visitors go while the campaign is paused.")
 ]
 ReferrerPolicy = Annotated[str | None, typer.Option(help="The redirect's Referrer-Policy header.")]
+AttributionDays = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=MOST_ATTRIBUTION_DAYS,
+        help="How many days after a click a sale counts for it; 0: for ever.",
+    ),
+]
 _LINK = "Where visitors are sent; {click_id} {source} {sub1}… in it are filled in."
 
 
@@ -49,6 +58,7 @@ def add(
     pass_through: PassThrough = None,
     fallback_url: FallbackUrl = None,
     referrer_policy: ReferrerPolicy = None,
+    attribution_days: AttributionDays = None,
     json: output.Json = False,
 ) -> None:
     """Add a campaign, active unless --draft, and show its addresses."""
@@ -56,7 +66,9 @@ def add(
     places.check_destination(link, "--link")
     own = None if tracking_id is None else checked_tracking_id(tracking_id)
     kind = text(funnel_type, "--funnel-type", 100) or None
-    changes = campaign_settings.chosen(setting or [], pass_through, fallback_url, referrer_policy)
+    changes = campaign_settings.chosen(
+        setting or [], pass_through, fallback_url, referrer_policy, attribution_days
+    )
     with transaction() as tx:
         row = campaigns.add(
             tx,
@@ -115,6 +127,7 @@ def set_(
     pass_through: PassThrough = None,
     fallback_url: FallbackUrl = None,
     referrer_policy: ReferrerPolicy = None,
+    attribution_days: AttributionDays = None,
     json: output.Json = False,
 ) -> None:
     """Change what is named; acts at every door within two seconds."""
@@ -127,7 +140,9 @@ def set_(
         fields["status"] = one_of(status, STATUSES, "--status")
     if funnel_type is not None:
         fields["funnel_type"] = text(funnel_type, "--funnel-type", 100) or None
-    changes = campaign_settings.chosen(setting or [], pass_through, fallback_url, referrer_policy)
+    changes = campaign_settings.chosen(
+        setting or [], pass_through, fallback_url, referrer_policy, attribution_days
+    )
     if not fields and not changes:
         raise Misused("Nothing to set: name at least one option, `--help` lists them.")
     with transaction() as tx:

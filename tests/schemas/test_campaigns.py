@@ -16,6 +16,7 @@ def test_good_settings_are_read_and_other_keys_left_alone() -> None:
             "pass_through": True,
             "referrer_policy": "no-referrer",
             "respect_gpc": True,
+            "attribution_days": 30,
             "theme": {"colour": "red"},
         }
     )
@@ -25,6 +26,7 @@ def test_good_settings_are_read_and_other_keys_left_alone() -> None:
         pass_through=True,
         referrer_policy="no-referrer",
         respect_gpc=True,
+        attribution_days=30,
     )
 
 

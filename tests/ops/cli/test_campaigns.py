@@ -63,6 +63,7 @@ def test_a_draft_with_settings_and_an_own_tracking_id(run: Run, connect: Connect
         (("--link", "https://e.com/", "--referrer-policy", "none"), "is one of no-referrer"),
         (("--link", "https://e.com/", "--setting", "pass_through=maybe"), "does not fit"),
         (("--link", "https://e.com/", "--setting", "color"), "is no name=value"),
+        (("--link", "https://e.com/", "--setting", "attribution_days=x"), "does not fit"),
         (("--link", "https://e.com/", "--fallback-url", "ftp://e.com"), "The fallback URL"),
         (("--link", "https://e.com/", "--user", "nobody@e.com"), "There is no user"),
     ],
@@ -105,6 +106,17 @@ def test_settings_are_merged_and_others_are_left_alone(run: Run, connect: Connec
     assert said.json["settings"] == {"theirs": [1], "pass_through": False, "respect_gpc": True}
     removed = run("campaigns", "set", campaign["tracking_id"], "--setting", "theirs=", "--json")
     assert removed.json["settings"] == {"pass_through": False, "respect_gpc": True}
+
+
+def test_the_days_a_click_counts_are_set_and_taken_back(run: Run, connect: Connect) -> None:
+    campaign = make.campaign(connect())
+
+    said = run("campaigns", "set", campaign["tracking_id"], "--attribution-days", "30", "--json")
+    back = run("campaigns", "set", campaign["tracking_id"], "--attribution-days", "0", "--json")
+
+    assert said.json["settings"] == {"attribution_days": 30}
+    assert back.json["settings"] == {}
+    assert run("campaigns", "set", campaign["tracking_id"], "--attribution-days", "-1").code == 2
 
 
 def test_a_campaign_is_paused_and_resumed(run: Run, connect: Connect) -> None:
