@@ -176,6 +176,22 @@ def show(tx: Tx, integration_id: UUID | str) -> ListedIntegration | None:
         ).fetchone()
 
 
+def by_key(tx: Tx, key: str) -> ListedIntegration | None:
+    """The one with this key in its address, disabled or not."""
+    row = tx.execute(
+        "SELECT id FROM integrations WHERE key_digest = %s", (digest_of(key),)
+    ).fetchone()
+    return None if row is None else show(tx, row[0])
+
+
+def set_settings(tx: Tx, integration_id: UUID | str, settings: dict[str, Any]) -> None:
+    """Other settings from now on, at every door within two seconds."""
+    tx.execute(
+        "UPDATE integrations SET settings = %s, updated_at = now() WHERE id = %s",
+        (orjson.dumps(settings).decode(), integration_id),
+    )
+
+
 def rotate(tx: Tx, integration_id: UUID | str, key: str, sealed: bytes) -> bool:
     """Another key and other secrets from now on; False when there is no such integration."""
     done = tx.execute(

@@ -25,6 +25,7 @@ NOUNS = {
     "keys": "Add, list and revoke API keys.",
     "campaigns": "Add, list, change and delete campaigns and their links.",
     "links": "Show the addresses of a campaign, ready to be pasted.",
+    "integrations": "Connect networks that report payments: their addresses, keys, templates.",
     "events": "Watch events arrive, or import them from access logs.",
     "bots": "Say who is a bot and who is not: own user agents and networks.",
     "status": "Draw what runs here, and what it does right now.",
@@ -32,6 +33,7 @@ NOUNS = {
     "dead": "List, read, edit, replay and drop what could not be done.",
     "audit": "Prove that everything acknowledged is stored, or show what is not.",
     "seed": "Fill the tables with events that look real.",
+    "schema": "Show the shapes of settings, as JSON Schema.",
     "doctor": "Check stores and settings, and say what to do.",
     "bench": "Measure this machine.",
 }

@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from base.errors import Misused
-from db import campaigns, users
+from db import campaigns, integrations, users
 from db.campaigns import CampaignRow
 from db.connection import Tx
+from db.integrations import ListedIntegration
 from db.users import UserRow
 
 
@@ -23,6 +24,17 @@ def campaign(tx: Tx, which: str) -> CampaignRow:
     found = campaigns.find(tx, which.strip())
     if found is None:
         raise Misused(f"There is no campaign {which!r}: `hopfleet campaigns list` shows them.")
+    return found
+
+
+def integration(tx: Tx, which: str) -> ListedIntegration:
+    """The integration with this id, or this key in its address; `Misused` when there is none."""
+    typed = which.strip().rpartition("/")[2].partition("?")[0]  # a whole address will do
+    found = integrations.by_key(tx, typed) if integrations.well_formed(typed) else None
+    if found is None and not integrations.well_formed(typed):
+        found = integrations.show(tx, uuid(typed, "integration"))
+    if found is None:
+        raise Misused("There is no such integration: `hopfleet integrations list` shows them.")
     return found
 
 
