@@ -2,12 +2,15 @@
 
 from db import (
     accounts,
+    attempts,
     audit,
+    bonus_claims,
     bonuses,
     bot_rules,
     campaigns,
     content,
     controls,
+    deliveries,
     events,
     held,
     idempotency,
@@ -58,6 +61,9 @@ SIDE = (
     receipts.Receipt,
     rates.Rate,
     webhooks.Webhook,
+    deliveries.BonusDelivery,
+    attempts.DeliveryAttempt,
+    bonus_claims.BonusClaim,
 )
 
 metadata = Base.metadata

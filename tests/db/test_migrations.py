@@ -53,6 +53,11 @@ _FILL = {
     " SELECT n, {id}, n::text, 'conversion', 'approved', 'events', 'counted', n::text, n::text",
     "rates": "(currency, day, dollars) SELECT 'EUR', current_date - n, 1.1",
     "webhooks": "(source, external_id, body) SELECT 'stripe', n::text, ''",
+    "bonus_deliveries": "(id, kind, user_id, campaign_id, bonus_id, order_id, receipt)"
+    " SELECT n, 'email', {id}, {id}, {id}, n, n::text",
+    "delivery_attempts": "(delivery_id, attempt, server) SELECT n, 1, 's'",
+    "bonus_claims": "(item_id, user_id, campaign_id, receipt, folded)"
+    " SELECT n::text, {id}, {id}, n::text, n::text",
     "host_spools": "(place, bytes) SELECT n::text, n",
 }
 

@@ -1,0 +1,167 @@
+"""Deliveries: which bonus is owed for which order, and how far it has got."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.connection import Tx
+from db.table import At, Base, CreatedAt, Str20, Str32, Str255, Word
+from db.work import WorkRow
+
+# When what has no address yet is due; not infinity, which Python cannot read.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+
+
+class BonusDelivery(WorkRow, Base):
+    """One bonus that a buyer is owed; the row stays for ever, as long as its order does.
+
+    `kind` says what is to be done next: `email` hands a mail to a server, `download` issues a
+    link. `lane` is the mail server's host, empty for the installation's: a slow one holds up its
+    own lane. `address` is the buyer's, sealed, and only its digest once it has been delivered.
+    `repeats` counts how often a buyer asked again, `tries` how often the present mail was tried.
+    A revoked one was refunded: its link has ended. Bonus and campaign have no keys: both may be
+    deleted, and whoever is doing so must not hold up money.
+    """
+
+    __tablename__ = "bonus_deliveries"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'running', 'done', 'dead')", name="state"),
+        UniqueConstraint("order_id", "bonus_id"),
+        Index(
+            "idx_bonus_deliveries_due", "kind", "lane", "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "idx_bonus_deliveries_state", "state", "next_attempt_at",
+            postgresql_where=text("state <> 'done'"),
+        ),
+    )  # fmt: skip
+
+    kind: Mapped[Str20]
+    lane: Mapped[Word] = mapped_column(server_default="")
+    user_id: Mapped[UUID]
+    campaign_id: Mapped[UUID]
+    bonus_id: Mapped[UUID]
+    order_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("orders.id", ondelete="CASCADE"))
+    receipt: Mapped[Str255]
+    event_id: Mapped[Str32 | None]
+    address: Mapped[bytes | None] = mapped_column(LargeBinary)
+    address_digest: Mapped[bytes | None] = mapped_column(LargeBinary)
+    repeats: Mapped[int] = mapped_column(server_default=text("0"))
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    delivered_at: Mapped[At | None]
+    revoked_at: Mapped[At | None]
+    downloads: Mapped[int] = mapped_column(server_default=text("0"))
+    downloaded_at: Mapped[At | None]
+    created_at: Mapped[CreatedAt]
+
+
+class Sold(NamedTuple):
+    """A counted sale whose buyer is owed the campaign's bonuses; ids as text.
+
+    `buyer` is the e-mail address as items carry it: sealed, base64; None when nobody told it.
+    """
+
+    user_id: str
+    campaign_id: str
+    order_id: int
+    receipt: str
+    event_id: str
+    buyer: str | None = None
+
+
+_OWE = """
+    INSERT INTO bonus_deliveries AS owed (kind, lane, user_id, campaign_id, bonus_id, order_id,
+        receipt, event_id, address, next_attempt_at)
+    SELECT CASE WHEN b.delivery_method = 'download' THEN 'download' ELSE 'email' END,
+        CASE WHEN b.delivery_method = 'download' THEN ''
+            ELSE lower(coalesce(b.metadata #>> '{smtp,host}', '')) END,
+        sold.user_id, sold.campaign_id, b.id, sold.order_id, sold.receipt, sold.event_id,
+        sold.buyer, CASE WHEN sold.buyer IS NULL THEN %(never)s ELSE statement_timestamp() END
+    FROM unnest(%(user)s::uuid[], %(campaign)s::uuid[], %(order)s::bigint[], %(receipt)s::varchar[],
+            %(event)s::varchar[], %(buyer)s::bytea[])
+        AS sold (user_id, campaign_id, order_id, receipt, event_id, buyer)
+    JOIN bonuses b ON b.campaign_id = sold.campaign_id AND b.is_active
+    ORDER BY sold.order_id, b.id
+    ON CONFLICT (order_id, bonus_id) DO UPDATE
+        SET address = EXCLUDED.address, next_attempt_at = EXCLUDED.next_attempt_at
+        WHERE EXCLUDED.address IS NOT NULL AND owed.address IS NULL
+            AND owed.state = 'pending' AND owed.delivered_at IS NULL
+    RETURNING xmax = 0
+"""
+# Their receipts have become sales: whoever looks after claims looks now, not at their next turn.
+_WAKE = """
+    UPDATE bonus_claims SET next_attempt_at = statement_timestamp() WHERE id IN (
+        SELECT c.id FROM unnest(%(user)s::uuid[], %(receipt)s::varchar[]) AS sold (user_id, receipt)
+        JOIN bonus_claims c ON c.user_id = sold.user_id AND c.folded = upper(sold.receipt)
+        WHERE c.state = 'pending' ORDER BY c.id FOR UPDATE OF c)
+"""
+
+
+def owe(tx: Tx, sold: Iterable[Sold]) -> int:
+    """Write what these sales' buyers are owed; returns how many deliveries are new.
+
+    May be told of a sale again: an address that was missing is then taken over. The caller holds
+    the orders.
+    """
+    rows = list(
+        {one.order_id: one for one in sorted(sold, key=lambda one: one.buyer or "")}.values()
+    )
+    if not rows:
+        return 0
+    values = {
+        "user": [one.user_id for one in rows],
+        "campaign": [one.campaign_id for one in rows],
+        "order": [one.order_id for one in rows],
+        "receipt": [one.receipt for one in rows],
+        "event": [one.event_id for one in rows],
+        "buyer": [_sealed(one.buyer) for one in rows],
+        "never": NEVER,
+    }
+    new = sum(1 for row in tx.execute(_OWE, values) if row[0])
+    tx.execute(_WAKE, values)
+    return new
+
+
+def _sealed(buyer: str | None) -> bytes | None:
+    """The sealed address; one that is no base64 is as good as none."""
+    try:
+        return base64.b64decode(buyer, validate=True) if buyer else None
+    except (binascii.Error, ValueError):
+        return None
+
+
+def reverse(tx: Tx, order_ids: Iterable[int]) -> None:
+    """Take back what these orders' buyers are owed: cancelled, or its link revoked.
+
+    What is being sent this moment cannot be held: it is revoked, and nothing follows it. Counts
+    of what was delivered stay. The caller holds the orders.
+    """
+    wanted = list(order_ids)
+    if not wanted:
+        return
+    tx.execute(
+        "UPDATE bonus_deliveries AS owed SET revoked_at = statement_timestamp(),"
+        " state = CASE WHEN owed.state = 'running' THEN owed.state ELSE 'done' END,"
+        " outcome = CASE WHEN owed.state = 'running' THEN owed.outcome"
+        "  WHEN owed.delivered_at IS NULL THEN 'cancelled' ELSE 'delivered' END,"
+        " address = CASE WHEN owed.state = 'running' THEN owed.address END,"
+        " reason = NULL, lease_until = CASE WHEN owed.state = 'running' THEN owed.lease_until END"
+        " FROM (SELECT id FROM bonus_deliveries WHERE order_id = ANY(%s::bigint[])"
+        "  AND revoked_at IS NULL ORDER BY id FOR UPDATE) AS mine WHERE owed.id = mine.id",
+        (wanted,),
+    )
