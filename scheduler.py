@@ -20,7 +20,18 @@ from base.clock import now
 from base.errors import HopfleetError
 from base.logs import configure, log
 from base.settings import settings
-from db import audit, connection, held, idempotency, ledger, links, partitions, processes, work
+from db import (
+    audit,
+    connection,
+    held,
+    idempotency,
+    ledger,
+    links,
+    partitions,
+    processes,
+    webhooks,
+    work,
+)
 from db.connection import Tx, transaction
 from journal import claims, spool
 from journal.streams import Kind
@@ -33,6 +44,7 @@ from workers.watching import watch
 CHANGES_HOURS = 24
 KEYS_DAYS = 90
 DEAD_DAYS = 90
+INBOX_DAYS = 90
 PROCESSES_HOURS = 24
 CHUNK = 5_000
 AUDIT_BACK = timedelta(hours=24)
@@ -67,12 +79,13 @@ def make_partitions() -> None:
 
 
 def prune() -> None:
-    """Old entries of the change log, keys, dead letters and ended processes, in chunks."""
+    """Old entries of the change log and inbox, keys, dead letters, ended processes, in chunks."""
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         links.prune(tx, CHANGES_HOURS)
         audit.prune(tx)
     _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
     _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
+    _in_chunks(lambda tx: webhooks.prune(tx, INBOX_DAYS, CHUNK))
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         processes.prune(tx, PROCESSES_HOURS)
     for kind in Kind:

@@ -131,3 +131,13 @@ def write(tx: Tx, orders: Iterable[OrderRow]) -> None:
         f" AS new ({', '.join(OrderRow._fields)}) WHERE orders.id = new.id",
         columns,
     )
+
+
+def purge_chunk(tx: Tx, user_id: UUID | str, limit: int) -> int:
+    """Delete at most `limit` orders of a user with all that hangs on them; 0 when none is left."""
+    done = tx.execute(
+        "DELETE FROM orders WHERE id = ANY(ARRAY("
+        " SELECT id FROM orders WHERE user_id = %s ORDER BY receipt LIMIT %s))",
+        (user_id, limit),
+    )
+    return done.rowcount

@@ -82,6 +82,107 @@ def take(tx: Tx, arrivals: Iterable[Arrival]) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in found}
 
 
+class Which(NamedTuple):
+    """Which messages are wanted; None wants all."""
+
+    source: str | None = None
+    state: str | None = None
+    type: str | None = None
+    outcome: str | None = None
+    reason: str | None = None
+    receipt: str | None = None
+    user: UUID | None = None
+    since: datetime | None = None  # came at this moment or later
+    until: datetime | None = None  # came before
+
+
+class Listed(NamedTuple):
+    """A message in a list; its id as text."""
+
+    id: str
+    source: str
+    type: str | None
+    receipt: str | None
+    state: str
+    outcome: str | None
+    reason: str | None
+    attempts: int
+    user_id: UUID | None
+    integration_id: UUID | None
+    occurred_at: datetime | None
+    created_at: datetime
+
+
+_MOST_ID = 9_223_372_036_854_775_807
+_CONDITIONS = {
+    "user": "user_id = %(user)s",
+    "since": "created_at >= %(since)s",
+    "until": "created_at < %(until)s",
+}
+
+
+def _where(which: Which) -> tuple[str, dict[str, Any]]:
+    """The condition, and the values it names."""
+    values = {name: value for name, value in which._asdict().items() if value is not None}
+    wheres = [_CONDITIONS.get(name, f"{name} = %({name})s") for name in values]
+    return " AND ".join(wheres) or "true", values
+
+
+def page(tx: Tx, which: Which, limit: int, before: int | None = None) -> list[Listed]:
+    """Messages, newest first; pass the last one's id as `before` for the next page."""
+    where, values = _where(which)
+    rows = tx.execute(
+        f"SELECT id::text, {', '.join(Listed._fields[1:])} FROM webhooks"
+        f" WHERE {where} AND webhooks.id < %(before)s"
+        " ORDER BY webhooks.id DESC LIMIT %(limit)s",
+        {**values, "before": _MOST_ID if before is None else before, "limit": limit},
+    )
+    return [Listed(*row) for row in rows]
+
+
+def count(tx: Tx, which: Which) -> int:
+    """How many there are."""
+    where, values = _where(which)
+    row = tx.execute(f"SELECT count(*) FROM webhooks WHERE {where}", values).fetchone()
+    return int(row[0]) if row else 0
+
+
+def replay(tx: Tx, ids: list[int], *, again: bool = False) -> int:
+    """Have messages handled once more; returns how many.
+
+    Dead ones; with `again` also those that are done. What was recorded of them is recorded no
+    second time: payments and billing know what they have seen.
+    """
+    done = tx.execute(
+        "UPDATE webhooks SET state = 'pending', reason = NULL, updated_at = now(),"
+        " next_attempt_at = statement_timestamp()"
+        " WHERE id = ANY(%s) AND (state = 'dead' OR (%s AND state = 'done'))",
+        (ids, again),
+    )
+    return done.rowcount
+
+
+def prune(tx: Tx, older_than_days: int, limit: int) -> int:
+    """Delete messages of that age to which nothing is owed, at most `limit`; returns how many."""
+    done = tx.execute(
+        "DELETE FROM webhooks WHERE id IN (SELECT id FROM webhooks"
+        "  WHERE created_at < statement_timestamp() - make_interval(days => %s)"
+        "  AND state IN ('done', 'dead') ORDER BY created_at LIMIT %s FOR UPDATE SKIP LOCKED)",
+        (older_than_days, limit),
+    )
+    return done.rowcount
+
+
+def purge_chunk(tx: Tx, user_id: UUID | str, limit: int) -> int:
+    """Delete at most `limit` messages of a user who is deleted; 0 when none is left."""
+    done = tx.execute(
+        "DELETE FROM webhooks WHERE id IN"
+        " (SELECT id FROM webhooks WHERE user_id = %s ORDER BY id LIMIT %s)",
+        (user_id, limit),
+    )
+    return done.rowcount
+
+
 def show(tx: Tx, row_id: int) -> dict[str, Any] | None:
     """All columns of one message; None when there is none."""
     with tx.cursor(row_factory=dict_row) as cursor:

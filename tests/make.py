@@ -95,6 +95,51 @@ def api_key(tx: Tx, user_id: UUID, **columns: Any) -> Made:
     return insert(tx, "api_keys", usual | columns)
 
 
+def integration(tx: Tx, user_id: UUID, **columns: Any) -> Made:
+    """A network whose key nobody knows."""
+    usual = {
+        "user_id": user_id,
+        "network": "clickbank",
+        "name": "A network",
+        "key_digest": uuid4().bytes,
+        "sealed": b"",
+    }
+    return insert(tx, "integrations", usual | columns)
+
+
+def order(tx: Tx, user_id: UUID, **columns: Any) -> Made:
+    """An order that follows no click."""
+    return insert(tx, "orders", {"user_id": user_id, "receipt": f"R{_next():07}"} | columns)
+
+
+def receipt(tx: Tx, order: Made, **columns: Any) -> Made:
+    """A sale of ten dollars of that order, told by the API just now; its first report."""
+    item_id = columns.get("item_id") or batch_id()
+    usual = {
+        "order_id": order["id"],
+        "user_id": order["user_id"],
+        "receipt": order["receipt"],
+        "type": "conversion",
+        "state": "approved",
+        "door": "events",
+        "verdict": "counted",
+        "amount": "10.00",
+        "currency": "USD",
+        "revenue": "10.00",
+        "event_id": item_id,
+        "item_id": item_id,
+        "click_id": order["click_id"],
+        "campaign_id": order["campaign_id"],
+    }
+    return insert(tx, "receipts", usual | columns)
+
+
+def webhook(tx: Tx, **columns: Any) -> Made:
+    """A message of Stripe's that somebody still has to handle."""
+    usual = {"source": "stripe", "external_id": f"evt_{_next()}", "body": b"{}"}
+    return insert(tx, "webhooks", usual | columns)
+
+
 def batch_id(ms: int | None = None) -> str:
     """A batch's or a click's id, as a door makes it; now unless `ms` says otherwise."""
     return uuid7_hex(wall_ms() if ms is None else ms)

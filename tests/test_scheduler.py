@@ -173,6 +173,21 @@ def test_old_keys_and_dead_letters_go_young_ones_stay(session: Tx) -> None:
     assert counted(session, "held_events") == 1
 
 
+def test_old_webhooks_go_unless_something_is_still_owed_to_them(session: Tx) -> None:
+    old = now() - timedelta(days=91)
+    for state in ("done", "dead"):
+        make.webhook(session, state=state, created_at=old)
+    kept = [
+        make.webhook(session, created_at=old)["id"],
+        make.webhook(session, state="done", created_at=now() - timedelta(days=89))["id"],
+    ]
+
+    scheduler.prune()
+
+    left = session.execute("SELECT id FROM webhooks ORDER BY id").fetchall()
+    assert [row[0] for row in left] == kept
+
+
 def test_old_changes_of_links_go_all_but_the_mark_of_how_far(session: Tx) -> None:
     for _ in range(5):
         make.campaign(session)

@@ -59,6 +59,33 @@ def test_a_marked_campaign_goes_its_user_stays(session: Tx) -> None:
     assert counted(session, "campaigns") == counted(session, "users") == 1
 
 
+def test_a_users_orders_and_webhooks_go_with_him_in_chunks(session: Tx) -> None:
+    gone, stays = make.user(session), make.user(session)
+    for user in (gone, stays):
+        make.receipt(session, make.order(session, user["id"]))
+        make.webhook(session, user_id=user["id"])
+    session.execute(
+        "INSERT INTO orders (user_id, receipt) SELECT %s, n::text FROM generate_series(1, %s) n",
+        (gone["id"], purging.CHUNK + 1),
+    )
+    users.mark_purge(session, gone["id"])
+
+    run()
+
+    assert counted(session, "orders") == counted(session, "receipts") == 1
+    assert session.execute("SELECT user_id FROM webhooks").fetchall() == [(stays["id"],)]
+
+
+def test_a_campaigns_orders_outlive_it(session: Tx) -> None:
+    gone = make.campaign(session)
+    order = make.order(session, gone["user_id"], campaign_id=gone["id"])
+    campaigns.mark_purge(session, gone["id"])
+
+    run()
+
+    assert session.execute("SELECT id FROM orders").fetchall() == [(order["id"],)]
+
+
 def test_what_is_marked_twice_goes_once(session: Tx) -> None:
     gone = make.campaign(session)
 

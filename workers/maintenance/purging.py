@@ -5,9 +5,10 @@ The step is shared by the actor and by people's commands, which do not need a br
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
-from db import campaigns, events, held, users, work
-from db.connection import transaction
+from db import campaigns, events, held, orders, users, webhooks, work
+from db.connection import Tx, transaction
 from db.purges import Purge
 from workers.stopping import stopping
 
@@ -32,14 +33,25 @@ def purge(
             if not work.renew(tx, Purge, row["id"], row["attempts"], LEASE_SECONDS):
                 return False
             gone = events.purge_chunk(tx, noun, key, CHUNK)
-            if gone == 0:
+            if gone == 0 and not _rest(tx, noun, key):
                 if noun == "user":
                     held.purge(tx, key)
                     users.delete(tx, key)
                 else:
                     campaigns.delete(tx, key)
                 return work.finish(tx, Purge, row["id"], row["attempts"], "purged")
-        deleted(gone)
+        if gone:
+            deleted(gone)
     with transaction(limit_seconds=LEASE_SECONDS) as tx:
         work.give_back(tx, Purge, [(row["id"], row["attempts"])])
     return False
+
+
+def _rest(tx: Tx, noun: str, key: UUID) -> int:
+    """Delete a chunk of what else a user may have millions of; 0 when none is left.
+
+    A campaign's orders stay: without them a sale that is told again would count again.
+    """
+    if noun != "user":
+        return 0
+    return orders.purge_chunk(tx, key, CHUNK) or webhooks.purge_chunk(tx, key, CHUNK)
