@@ -14,6 +14,7 @@ from db import work
 from db.connection import Tx
 from db.held import HeldEvent
 from db.purges import Purge
+from db.webhooks import Webhook
 
 
 class Noun(NamedTuple):
@@ -32,6 +33,7 @@ NOUNS = {
         Purge, "noun",
         "CASE noun WHEN 'user' THEN key END", "CASE noun WHEN 'campaign' THEN key END",
     ),
+    "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),
 }  # fmt: skip
 
 

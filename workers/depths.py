@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from db import held, purges, work
+from db import held, purges, webhooks, work
 from db.connection import Tx
 from journal import claims
 from journal.streams import Kind
@@ -10,7 +10,10 @@ from workers.queues import JOURNAL_QUEUES, Queue
 
 # Which work rows a queue's actors look after, beside the journal. Those of a journal queue are
 # told apart by their kind.
-TABLES: dict[Queue, list[work.Table]] = {Queue.MAINTENANCE: [purges.Purge]}
+TABLES: dict[Queue, list[work.Table]] = {
+    Queue.MAINTENANCE: [purges.Purge],
+    Queue.WEBHOOKS: [webhooks.Webhook],
+}
 
 Rows = dict[Queue, list[work.Depth]]
 Streams = dict[Queue, list[claims.Depth]]

@@ -112,6 +112,10 @@ def show(
     if row is None:
         raise chosen.none(one)
     row |= {"id": str(one.id), "address": str(one)}
+    if (body := row.pop("body", None)) is not None:
+        row["body_bytes"] = len(body)
+        if not json:
+            row["body"] = f"`hopfleet webhooks show {one.id} --body` prints it"
     held = {
         name: dead_edit.readable(body)
         for name in ("item", "original")

@@ -47,6 +47,11 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"cannot print {type(value).__name__}")
 
 
+def print_bytes(value: bytes) -> None:
+    """Bytes as they are, for a file or a pipe."""
+    typer.echo(value, nl=False)
+
+
 def iso(moment: datetime) -> str:
     """A time as ISO 8601 in UTC, with `Z`."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
