@@ -65,8 +65,6 @@ class BonusDelivery(WorkRow, Base):
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     delivered_at: Mapped[At | None]
     revoked_at: Mapped[At | None]
-    downloads: Mapped[int] = mapped_column(server_default=text("0"))
-    downloaded_at: Mapped[At | None]
     created_at: Mapped[CreatedAt]
 
 
@@ -108,7 +106,7 @@ _WAKE = """
     UPDATE bonus_claims SET next_attempt_at = statement_timestamp() WHERE id IN (
         SELECT c.id FROM unnest(%(user)s::uuid[], %(receipt)s::varchar[]) AS sold (user_id, receipt)
         JOIN bonus_claims c ON c.user_id = sold.user_id AND c.folded = upper(sold.receipt)
-        WHERE c.state = 'pending' ORDER BY c.id FOR UPDATE OF c)
+        WHERE c.state = 'pending' ORDER BY c.id FOR NO KEY UPDATE OF c)
 """
 
 
@@ -162,6 +160,6 @@ def reverse(tx: Tx, order_ids: Iterable[int]) -> None:
         " address = CASE WHEN owed.state = 'running' THEN owed.address END,"
         " reason = NULL, lease_until = CASE WHEN owed.state = 'running' THEN owed.lease_until END"
         " FROM (SELECT id FROM bonus_deliveries WHERE order_id = ANY(%s::bigint[])"
-        "  AND revoked_at IS NULL ORDER BY id FOR UPDATE) AS mine WHERE owed.id = mine.id",
+        "  AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE) AS mine WHERE owed.id = mine.id",
         (wanted,),
     )

@@ -90,6 +90,7 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "webhooks", "The inbox: messages of networks and Stripe, as they came."),
     Extra("table", "bonus_deliveries", "Which bonus is owed for which order, and how far it is."),
     Extra("table", "delivery_attempts", "Each try to hand a bonus's mail to a server."),
+    Extra("table", "bonus_downloads", "Each time a bonus's link was followed."),
     Extra("table", "bonus_claims", "Where buyers want their bonus to go, by receipt."),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )

@@ -11,6 +11,7 @@ from db import (
     content,
     controls,
     deliveries,
+    downloads,
     events,
     held,
     idempotency,
@@ -63,6 +64,7 @@ SIDE = (
     webhooks.Webhook,
     deliveries.BonusDelivery,
     attempts.DeliveryAttempt,
+    downloads.BonusDownload,
     bonus_claims.BonusClaim,
 )
 

@@ -36,8 +36,6 @@ TABLES = (
         tries INTEGER NOT NULL DEFAULT 0,
         delivered_at TIMESTAMPTZ,
         revoked_at TIMESTAMPTZ,
-        downloads INTEGER NOT NULL DEFAULT 0,
-        downloaded_at TIMESTAMPTZ,
         created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
         UNIQUE (order_id, bonus_id)
     )
@@ -61,6 +59,14 @@ TABLES = (
     )
     """,
     "CREATE INDEX idx_delivery_attempts_delivery_id ON delivery_attempts(delivery_id)",
+    """
+    CREATE TABLE bonus_downloads (
+        id BIGSERIAL PRIMARY KEY,
+        delivery_id BIGINT NOT NULL REFERENCES bonus_deliveries(id) ON DELETE CASCADE,
+        created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+    )
+    """,
+    "CREATE INDEX idx_bonus_downloads_delivery_id ON bonus_downloads(delivery_id)",
     f"""
     CREATE TABLE bonus_claims ({_WORK.format("bonus_claims")},
         item_id VARCHAR(32) NOT NULL UNIQUE,
@@ -89,5 +95,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("bonus_claims", "delivery_attempts", "bonus_deliveries"):
+    for table in ("bonus_claims", "bonus_downloads", "delivery_attempts", "bonus_deliveries"):
         op.execute(f"DROP TABLE {table}")

@@ -56,6 +56,7 @@ _FILL = {
     "bonus_deliveries": "(id, kind, user_id, campaign_id, bonus_id, order_id, receipt)"
     " SELECT n, 'email', {id}, {id}, {id}, n, n::text",
     "delivery_attempts": "(delivery_id, attempt, server) SELECT n, 1, 's'",
+    "bonus_downloads": "(delivery_id) SELECT n",
     "bonus_claims": "(item_id, user_id, campaign_id, receipt, folded)"
     " SELECT n::text, {id}, {id}, n::text, n::text",
     "host_spools": "(place, bytes) SELECT n::text, n",
