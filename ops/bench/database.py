@@ -7,6 +7,8 @@ not hold the ruler.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from decimal import Decimal
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import psycopg
@@ -21,6 +23,15 @@ _COLUMNS = "user_id, campaign_id, event_type, source, metadata, revenue, created
 _USERS = 5
 _CAMPAIGNS = 20
 
+# The usual way's one statement for a notification: its message and its event, or nothing.
+USUAL_USER = "SELECT id FROM users ORDER BY email LIMIT 1"
+USUAL_PAYMENT = (
+    "WITH fresh AS (INSERT INTO webhooks (state, source, external_id, type, receipt, body)"
+    "  VALUES ('done', 'usual', %s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING id)"
+    " INSERT INTO analytics_events (user_id, event_type, source, metadata, revenue)"
+    " SELECT %s::uuid, %s, 'clickbank', %s::jsonb, %s::numeric FROM fresh"
+)
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -34,6 +45,14 @@ class Difference:
     def none(self) -> bool:
         """Whether stored equals acked exactly."""
         return not any(asdict(self).values())
+
+
+class Payments(NamedTuple):
+    """Payment events, those of them that found their campaign, and their revenue together."""
+
+    events: int
+    attributed: int
+    revenue: Decimal
 
 
 @contextmanager
@@ -106,6 +125,77 @@ def links_by_account(url: str) -> list[list[str]]:
             "SELECT array_agg(tracking_id) FROM campaigns GROUP BY user_id ORDER BY user_id"
         ).fetchall()
     return [list(row[0]) for row in found]  # type: ignore[call-overload]
+
+
+def clicks_by_account(url: str) -> dict[str, list[str]]:
+    """The ids of all stored clicks by their account's e-mail address."""
+    with session(url) as connection:
+        found = connection.execute(
+            "SELECT u.email, array_agg(e.metadata->>'click_id' ORDER BY e.id)"
+            " FROM analytics_events e JOIN users u ON u.id = e.user_id"
+            " WHERE event_type = 'click' GROUP BY u.email ORDER BY u.email"
+        ).fetchall()
+    return {str(row[0]): list(row[1]) for row in found}  # type: ignore[call-overload]
+
+
+def payments(url: str) -> Payments:
+    """What payments have become so far; events that are kept but do not count are left out."""
+    with session(url) as connection:
+        row = connection.execute(
+            "SELECT count(*), count(campaign_id), coalesce(sum(revenue), 0) FROM analytics_events"
+            " WHERE event_type IN ('conversion', 'rebill', 'refund')"
+            " AND NOT metadata ? 'duplicate_of'"
+        ).fetchone()
+    assert row is not None
+    return Payments(int(str(row[0])), int(str(row[1])), Decimal(str(row[2])))
+
+
+def wait_for_payments(url: str, wanted: int, limit_seconds: float) -> float:
+    """Wait until there are so many payment events; the seconds that took, at most the limit."""
+    started = steady()
+    while payments(url).events < wanted and steady() - started < limit_seconds:
+        sleep(_POLL_SECONDS)
+    return steady() - started
+
+
+def owner_of(url: str, tracking_id: str) -> str:
+    """The e-mail address of a campaign's user."""
+    with session(url) as connection:
+        row = connection.execute(
+            "SELECT email FROM users u JOIN campaigns c ON c.user_id = u.id"
+            " WHERE tracking_id = %s", [tracking_id],
+        ).fetchone()  # fmt: skip
+    assert row is not None
+    return str(row[0])
+
+
+def wait_for_deliveries(
+    url: str, bonus_id: str, state: str, wanted: int, limit_seconds: float
+) -> int:
+    """Wait until so many deliveries of a bonus are in a state; how many were at last."""
+    started = steady()
+    with session(url) as connection:
+        while True:
+            row = connection.execute(
+                "SELECT count(*) FROM bonus_deliveries WHERE bonus_id = %s AND state = %s",
+                [bonus_id, state],
+            ).fetchone()
+            found = int(str(row[0])) if row else 0
+            if found >= wanted or steady() - started > limit_seconds:
+                return found
+            sleep(_POLL_SECONDS)
+
+
+def delivered(url: str, bonus_id: str) -> tuple[int, int]:
+    """Deliveries of a bonus that are done, and what its own counter says."""
+    with session(url) as connection:
+        row = connection.execute(
+            "SELECT (SELECT count(*) FROM bonus_deliveries d WHERE d.bonus_id = b.id"
+            "  AND d.state = 'done'), b.delivered_count FROM bonuses b WHERE b.id = %s",
+            [bonus_id],
+        ).fetchone()
+    assert row is not None
+    return int(str(row[0])), int(str(row[1]))
 
 
 def transactions(url: str) -> int:
@@ -197,3 +287,9 @@ def empty(url: str) -> None:
     """Remove all events."""
     with session(url) as connection:
         connection.execute("TRUNCATE analytics_events")
+
+
+def forget_payments(url: str) -> None:
+    """Remove all events and all that was kept of payments."""
+    with session(url) as connection:
+        connection.execute("TRUNCATE analytics_events, webhooks, orders CASCADE")
