@@ -1,6 +1,7 @@
 """Campaigns: what a tracking link belongs to, and the statements on them."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -181,3 +182,14 @@ def mark_purge(tx: Tx, campaign_id: UUID | str) -> bool:
 def delete(tx: Tx, campaign_id: UUID | str) -> bool:
     """The row itself with all that hangs on it; purge its events before, in chunks."""
     return tx.execute("DELETE FROM campaigns WHERE id = %s", (campaign_id,)).rowcount == 1
+
+
+def attribution_days(tx: Tx, campaign_ids: Iterable[UUID | str]) -> dict[str, int]:
+    """For how many days after a click these campaigns are credited; those without a limit miss."""
+    rows = tx.execute(
+        "SELECT id::text, (settings->>'attribution_days')::int FROM campaigns"
+        " WHERE id = ANY(%s::uuid[])"
+        " AND settings->>'attribution_days' ~ '^[0-9]{1,4}$'",
+        (list(campaign_ids),),
+    )
+    return {row[0]: row[1] for row in rows}

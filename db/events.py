@@ -26,7 +26,7 @@ _COLUMNS = "id, user_id, campaign_id, event_type, source, metadata, revenue, cre
 
 
 class Event(Base):
-    """A click, view, conversion, refund or rebill; never changed once it is written."""
+    """A click, view, conversion, refund or rebill; but for `change`, never changed once written."""
 
     __tablename__ = "analytics_events"
     __table_args__ = (
@@ -129,6 +129,82 @@ def find_click(tx: Tx, user_id: str, click_ids: Iterable[str]) -> dict[str, str]
         ([time_of(one) for one in wanted], wanted, user_id),
     )
     return {row[0]: row[1] for row in rows}
+
+
+class ClickRow(NamedTuple):
+    """A click as payments need it; `about` are the words of its metadata that they inherit."""
+
+    id: str
+    user_id: str
+    campaign_id: str | None
+    source: str | None
+    at: datetime
+    about: dict[str, Any]
+
+
+# Of a click's metadata what its sales are counted by, too; no address, no user agent.
+_INHERITED = (
+    "'{sub1,sub2,sub3,sub4,sub5,sub6,sub7,sub8,sub9,sub10,sub11,sub12,sub13,sub14,sub15,sub16,"
+    "sub17,sub18,sub19,sub20,utm_source,utm_medium,utm_campaign,utm_term,utm_content,device,os,"
+    "browser,country}'::text[]"
+)
+
+
+def find_clicks(tx: Tx, click_ids: Iterable[str]) -> dict[str, ClickRow]:
+    """Those of these clicks that are stored, whosever they are.
+
+    A click's moment is in its id, so each costs one look into one partition's index.
+    """
+    wanted = sorted(set(click_ids))
+    if not wanted:
+        return {}
+    rows = tx.execute(
+        "SELECT wanted.click_id, found.user_id::text, found.campaign_id::text, found.source,"
+        "  wanted.at, (SELECT jsonb_object_agg(key, value) FROM jsonb_each(found.metadata)"
+        f"  WHERE key = ANY({_INHERITED}))"
+        " FROM unnest(%s::timestamptz[], %s::text[]) AS wanted (at, click_id)"
+        " CROSS JOIN LATERAL ("
+        "  SELECT user_id, campaign_id, source, metadata FROM analytics_events"
+        "  WHERE created_at = wanted.at AND metadata->>'click_id' = wanted.click_id"
+        "  LIMIT 1) AS found",
+        ([time_of(one) for one in wanted], wanted),
+    )
+    return {row[0]: ClickRow(row[0], row[1], row[2], row[3], row[4], row[5] or {}) for row in rows}
+
+
+class Change(NamedTuple):
+    """What became known of a payment's row after it was written; None leaves as it is."""
+
+    user_id: str
+    created_at: datetime
+    event_type: str
+    receipt: str | None  # as its metadata has it
+    role: str | None
+    revenue: str | None
+    campaign_id: str | None
+    metadata: str  # JSON of keys to set
+    without: list[str]  # keys to remove
+
+
+def change(tx: Tx, changes: Iterable[Change]) -> int:
+    """Correct rows of payments: the one kind of row that is ever changed; returns how many.
+
+    One statement each, so that the moment picks the partition when it is planned.
+    """
+    count = 0
+    for one in changes:
+        count += tx.execute(
+            "UPDATE analytics_events SET revenue = coalesce(%(revenue)s::numeric, revenue),"
+            " campaign_id = coalesce(%(campaign_id)s::uuid, campaign_id),"
+            " metadata = (metadata - %(without)s::text[]) || %(metadata)s::jsonb"
+            " WHERE created_at = %(created_at)s AND user_id = %(user_id)s"
+            " AND event_type = %(event_type)s"
+            " AND metadata->>'receipt' IS NOT DISTINCT FROM %(receipt)s"
+            " AND metadata->>'role' IS NOT DISTINCT FROM %(role)s"
+            " AND NOT metadata ? 'duplicate_of'",
+            one._asdict(),
+        ).rowcount
+    return count
 
 
 def newest_id(tx: Tx) -> int:

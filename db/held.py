@@ -72,11 +72,13 @@ def dead_item(
     )  # fmt: skip
 
 
-def deferred_item(kind: str, batch_id: str, position: int, item: Item) -> Holding:
-    """An item whose owner is locked by somebody: again in a second."""
+def deferred_item(
+    kind: str, batch_id: str, position: int, item: Item, reason: str = "owner_locked"
+) -> Holding:
+    """An item that waits for its owner's lock or for its click: again in a second."""
     return Holding(
         kind, batch_id, position, _user(item), orjson.dumps(item), _doors(item),
-        "pending", "owner_locked", None, _DEFER_SECONDS,
+        "pending", reason, None, _DEFER_SECONDS,
     )  # fmt: skip
 
 

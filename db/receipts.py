@@ -2,9 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, text
@@ -12,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.connection import Tx
 from db.table import Base, CreatedAt, Money, Serial, Str3, Str20, Str32, Str255
+from schemas.receipts import Fact
 
 
 class Receipt(Base):
@@ -54,31 +52,6 @@ class Receipt(Base):
     reason: Mapped[Str255 | None]
     flags: Mapped[list[str]] = mapped_column(ARRAY(String), server_default=text("'{}'"))
     created_at: Mapped[CreatedAt]
-
-
-class Fact(NamedTuple):
-    """A row of the ledger; ids as text, `created_at` the moment of the event it tells of."""
-
-    order_id: int
-    user_id: str
-    integration_id: str | None
-    receipt: str
-    type: str
-    state: str
-    number: str
-    role: str
-    door: str
-    verdict: str
-    amount: Decimal | None
-    currency: str | None
-    revenue: Decimal | None
-    event_id: str
-    item_id: str
-    click_id: str | None
-    campaign_id: str | None
-    reason: str | None
-    flags: list[str]
-    created_at: datetime
 
 
 _COLUMNS = ", ".join(

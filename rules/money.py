@@ -1,12 +1,13 @@
 """Money: decimal amounts as senders write them, and what they add to revenue."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 
 from base.errors import Refused
 from schemas.fields import AMOUNT
 
 _AMOUNT = re.compile(AMOUNT)
+CENT = Decimal("0.01")
 LARGEST = Decimal("99999999.99")  # DECIMAL(10,2)
 
 
@@ -31,3 +32,9 @@ def signed(event_type: str, amount: Decimal) -> Decimal:
     if event_type in ("conversion", "rebill"):
         return amount
     raise Refused(f"A {event_type} has no revenue.")
+
+
+def dollars(amount: Decimal, rate: Decimal) -> Decimal | None:
+    """An amount of another currency at so many dollars for one; None when no row can hold it."""
+    worth = (amount * rate).quantize(CENT, ROUND_HALF_EVEN)
+    return worth if worth <= LARGEST else None

@@ -24,6 +24,7 @@ CLAIM = 500
 LEASE_SECONDS = 30
 SILENT_SECONDS = 10.0
 MOST_DELAY_SECONDS = 60.0
+CLICK_DELAY_SECONDS = 5.0  # people look for the sale they were just told of
 
 
 @actor("held.release", queue=Queue.CLICKS, time_limit_seconds=60)
@@ -89,8 +90,9 @@ def _try(tx: Tx, row: dict[str, Any]) -> Outcome | None:
     elif outcome.held[0].state == "dead":
         _end(tx, row, work.bury, outcome.held[0].reason, outcome.held[0].error)
     else:
-        delay = min(2.0 ** min(row["attempts"], 10), MOST_DELAY_SECONDS)
-        _end(tx, row, work.retry, delay, "owner_locked")
+        reason = outcome.held[0].reason
+        most = CLICK_DELAY_SECONDS if reason == "click_pending" else MOST_DELAY_SECONDS
+        _end(tx, row, work.retry, min(2.0 ** min(row["attempts"], 10), most), reason)
     return outcome
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from base.ids import ms_of
 from db import held
@@ -10,6 +11,9 @@ from journal.claims import Claimed
 from journal.streams import Kind
 from schemas.items import Item, doors_read, doors_text
 from workers.rows import Row
+
+# Their items wait and are retried as payments, whichever stream they came in.
+PAYMENTS = frozenset({"conversion", "rebill", "refund"})
 
 
 class Found:
@@ -73,6 +77,31 @@ class Outcome:
             held.dead_batch(self.kind, place or batch.id, batch.body, doors, reason, error)
         )
 
-    def defer(self, found: Found) -> None:
-        """Keep an item until its owner's lock is gone."""
-        self.held.append(held.deferred_item(self.kind, found.batch, found.position, found.item))
+    def defer(self, found: Found, reason: str = "owner_locked") -> None:
+        """Keep an item until what it waits for is there: its owner's lock gone, or its click."""
+        kind = Kind.CONVERSIONS if found.item["type"] in PAYMENTS else self.kind
+        self.held.append(held.deferred_item(kind, found.batch, found.position, found.item, reason))
+
+    def paid(self, ended: "Ended") -> None:
+        """Take over how payments ended, once they are written for good."""
+        self.stored += len(ended.stored)
+        self.duplicates += len(ended.duplicates)
+        self.gone += len(ended.gone)
+        self.end(ended.stored, "stored")
+        self.end(ended.duplicates, "duplicate")
+        self.end(ended.gone, "gone")
+        for found, reason in ended.deferred:
+            self.defer(found, reason)
+        for found, why in ended.dead:
+            self.bury(found, "unreadable", why)
+
+
+@dataclass(slots=True)
+class Ended:
+    """How payments' items ended; those of one transaction that went through."""
+
+    stored: list[Found] = field(default_factory=list)
+    duplicates: list[Found] = field(default_factory=list)
+    gone: list[Found] = field(default_factory=list)
+    deferred: list[tuple[Found, str]] = field(default_factory=list)  # and what they wait for
+    dead: list[tuple[Found, str]] = field(default_factory=list)  # and why

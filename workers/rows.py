@@ -69,6 +69,27 @@ def row_of(item: Item, campaign: str | None) -> Row:
         raise Permanent(f"not an item: {type(error).__name__}") from error
 
 
+def payment_row(
+    item: Item,
+    event_type: str,
+    campaign: str | None,
+    source: str | None,
+    revenue: str | None,
+    meta: dict[str, object],
+) -> Row:
+    """The row of a payment, as was decided; `meta` is complete but for what `enrich` adds."""
+    enrich(meta, _country())
+    return (
+        _uuid(item["user"]),
+        campaign,
+        event_type,
+        source,
+        orjson.dumps(meta).decode(),
+        revenue,
+        _moment(ms_of(item["id"])),
+    )
+
+
 def _revenue(item: Item, meta: dict[str, object]) -> str | None:
     amount = item.get("amount")
     if amount is None:

@@ -16,8 +16,8 @@ from db.connection import Tx, transaction
 from journal.claims import Claimed
 from journal.streams import Kind
 from schemas.items import READABLE, Item, fault, unpack
-from workers import inbox
-from workers.outcome import Found, Outcome
+from workers import inbox, payments
+from workers.outcome import PAYMENTS, Found, Outcome
 from workers.rows import Row, row_of
 
 # What PostgreSQL says when it looked at a value and refused it. All else is an outage.
@@ -100,6 +100,8 @@ def write(tx: Tx, found: list[Found], outcome: Outcome) -> None:
     """Items become rows, or say in `outcome` why not; the caller holds those."""
     if outcome.kind is Kind.WEBHOOKS:
         found = inbox.take(tx, found, outcome)
+    found, told = _split(found, outcome)
+    _pay(tx, told, outcome)
     readable = _shape(tx, found, outcome)
     owned = _owned(tx, readable, outcome)
     first = _first(tx, owned, outcome)
@@ -113,16 +115,44 @@ def write(tx: Tx, found: list[Found], outcome: Outcome) -> None:
     outcome.end(first, "stored")
 
 
-def _shape(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
-    sound = []
+def _split(found: list[Found], outcome: Outcome) -> tuple[list[Found], list[Found]]:
+    """Clicks and views, and payments; what is no item is buried."""
+    others: list[Found] = []
+    told: list[Found] = []
     for one in found:
         if (why := fault(one.item)) is not None:
             outcome.bury(one, "unreadable", f"not an item: {why}")
         else:
-            sound.append(one)
-    campaigns = _campaigns_of_clicks(tx, sound)
+            (told if one.item["type"] in PAYMENTS else others).append(one)
+    return others, told
+
+
+def _pay(tx: Tx, told: list[Found], outcome: Outcome) -> None:
+    """Payments become events; one that PostgreSQL refuses when tried alone is buried.
+
+    Halves are tried each for itself: what a payment is depends on those before it, so nothing
+    of a refused half may stay.
+    """
+    if not told:
+        return
+    try:
+        with tx.transaction():
+            ended = payments.settle(tx, told)
+    except REFUSALS as error:
+        if len(told) == 1:
+            outcome.bury(told[0], _reason(error), _first_line(error))
+            return
+        half = len(told) // 2
+        _pay(tx, told[:half], outcome)
+        _pay(tx, told[half:], outcome)
+        return
+    outcome.paid(ended)
+
+
+def _shape(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
+    campaigns = _campaigns_of_clicks(tx, found)
     shaped = []
-    for one in sound:
+    for one in found:
         try:
             one.row = row_of(one.item, campaigns.get(one.item.get("click", "")))
         except Permanent as error:

@@ -1,0 +1,335 @@
+"""Payments: whatever doors tell, in whatever order and how often, each counts once."""
+
+from decimal import Decimal
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from base.clock import now, wall_ms
+from base.ids import uuid7_hex
+from db.connection import Tx, transaction
+from journal.streams import Kind
+from tests import make
+from tests.conftest import Connect
+from tests.workers.items import claimed, item, rows, sale
+from workers.held import release_conversions
+from workers.outcome import Outcome
+from workers.store import store
+
+pytestmark = pytest.mark.usefixtures("journal")
+
+INS = {"door": "clickbank", "integration": str(UUID(int=1))}
+POSTBACK = {"door": "postback", "integration": str(UUID(int=1))}
+PIXEL = {"door": "p"}
+API = {"door": "events"}
+MINUTE = 60_000
+
+
+@pytest.fixture
+def session(connect: Connect) -> Tx:
+    return connect()
+
+
+@pytest.fixture
+def campaign(session: Tx) -> make.Made:
+    return make.campaign(session)
+
+
+def tell(*items: Any, kind: Kind = Kind.CONVERSIONS) -> Outcome:
+    """Store items, each in a transaction of its own; returns the last outcome."""
+    for one in items:
+        outcome = Outcome(kind)
+        with transaction() as tx:
+            store(tx, kind, [claimed(one)], now(), outcome)
+    return outcome
+
+
+def clicked(campaign: make.Made, minutes_ago: int = 5, **more: Any) -> str:
+    """A stored click's id."""
+    click = item(campaign["user_id"], campaign["id"],
+                 id=uuid7_hex(wall_ms() - minutes_ago * MINUTE), door="r", **more)  # fmt: skip
+    tell(click, kind=Kind.CLICKS)
+    return click["id"]
+
+
+def paid(session: Tx, *columns: str) -> list[Any]:
+    """The events that are no clicks, in the order of their ids, by these columns."""
+    found = [row for row in rows(session) if row["event_type"] != "click"]
+    return [tuple(row[name] for name in columns) if len(columns) > 1 else row[columns[0]]
+            for row in found]  # fmt: skip
+
+
+def total(session: Tx) -> Decimal:
+    return sum((one for one in paid(session, "revenue") if one is not None), Decimal(0))
+
+
+def ledger(session: Tx) -> list[str]:
+    found = session.execute("SELECT verdict FROM receipts ORDER BY id").fetchall()
+    return [row[0] for row in found]
+
+
+# --- one sale, many roads
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_one_sale_by_four_roads_is_one_event_of_the_most_trusted_amount(
+    session: Tx, campaign: make.Made, order: tuple[int, ...]
+) -> None:
+    click, user = clicked(campaign), campaign["user_id"]
+    roads = [
+        sale(user, "41.37", receipt="QX7PLM2E", role="AFFILIATE", clicks=[click], **INS),
+        sale(user, "41.00", receipt="QX7PLM2E", click=click, **POSTBACK),
+        sale(user, "99.00", meta={"order_id": "QX7PLM2E"}, campaign=str(campaign["id"]), **PIXEL),
+        sale(user, "40.00", receipt="QX7PLM2E", click=click, **API),
+    ]  # fmt: skip
+
+    tell(*[roads[at] for at in order])
+
+    assert paid(session, "event_type", "revenue") == [("conversion", Decimal("41.37"))]
+    assert paid(session, "campaign_id") == [campaign["id"]]
+    assert paid(session, "metadata")[0]["trust"] == "ins"
+
+
+def test_seller_and_affiliate_of_one_sale_are_two_payments(
+    session: Tx, campaign: make.Made
+) -> None:
+    user = campaign["user_id"]
+
+    tell(
+        sale(user, "10.00", receipt="A1B2C3D4", role="AFFILIATE", **INS),
+        sale(user, "30.00", receipt="A1B2C3D4", role="VENDOR", **INS),
+        sale(user, "30.00", receipt="A1B2C3D4", role="VENDOR", **INS),
+    )
+
+    assert paid(session, "revenue") == [Decimal("10.00"), Decimal("30.00")]
+
+
+def test_two_networks_may_give_the_same_receipt_to_different_sales(
+    session: Tx, campaign: make.Made
+) -> None:
+    user, other = campaign["user_id"], POSTBACK | {"integration": str(UUID(int=2))}
+
+    tell(sale(user, receipt="1001", **POSTBACK), sale(user, receipt="1001", **other))
+
+    assert total(session) == 20
+
+
+def test_two_tenants_with_one_receipt_have_a_sale_each(session: Tx) -> None:
+    ours, theirs = make.campaign(session), make.campaign(session)
+
+    tell(
+        sale(ours["user_id"], "10.00", receipt="QX7PLM2E", **API),
+        sale(theirs["user_id"], "20.00", receipt="QX7PLM2E", **API),
+    )
+
+    assert paid(session, "user_id", "revenue") == [
+        (ours["user_id"], Decimal("10.00")),
+        (theirs["user_id"], Decimal("20.00")),
+    ]
+
+
+def test_without_an_order_id_a_click_converts_once(session: Tx, campaign: make.Made) -> None:
+    click = clicked(campaign)
+    first = sale(campaign["user_id"], click=click, **POSTBACK)
+
+    tell(first, sale(campaign["user_id"], "12.00", click=click, **POSTBACK))
+
+    assert paid(session, "revenue") == [Decimal("10.00"), None]
+    assert paid(session, "metadata")[1]["duplicate_of"] == first["id"]
+    assert paid(session, "metadata")[1]["amount"] == "12.00"
+
+
+@pytest.mark.parametrize(
+    ("policy", "revenues"),
+    [("first", ["10.00"]), ("update", ["12.00"]), ("add", ["10.00", "12.00"]),
+     ("ignore", ["10.00"])],
+)  # fmt: skip
+def test_an_integration_says_what_a_repeat_does(
+    session: Tx, campaign: make.Made, policy: str, revenues: list[str]
+) -> None:
+    told: dict[str, Any] = {"receipt": "1", "duplicates": policy, **POSTBACK}
+
+    tell(sale(campaign["user_id"], **told), sale(campaign["user_id"], "12.00", **told))
+
+    assert [str(one) for one in paid(session, "revenue")] == revenues
+
+
+# --- refunds
+
+
+def refund(user: Any, amount: str = "10.00", **more: Any) -> Any:
+    return sale(user, amount, type="refund", **more)
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_a_life_told_in_any_order_and_thrice_sums_up_alike(
+    session: Tx, campaign: make.Made, order: tuple[int, ...]
+) -> None:
+    click, user = clicked(campaign), campaign["user_id"]
+    life = [
+        sale(user, "40.00", receipt="R1", clicks=[click], **INS),
+        sale(user, "9.00", type="rebill", receipt="R1-B002", **INS),
+        refund(user, "40.00", receipt="R1", number="t1", **INS),
+        refund(user, "9.00", receipt="R1-B002", number="t2", state="chargeback",
+               reason="chargeback", **INS),
+    ]  # fmt: skip
+
+    tell(*[{**life[at], "id": uuid7_hex(wall_ms())} for _ in range(3) for at in order])
+
+    assert sorted(paid(session, "event_type", "revenue")) == [
+        ("conversion", Decimal("40.00")),
+        ("rebill", Decimal("9.00")),
+        ("refund", Decimal("-40.00")),
+        ("refund", Decimal("-9.00")),
+    ]
+    assert set(paid(session, "campaign_id")) == {campaign["id"]}
+    assert not any("orphan" in meta for meta in paid(session, "metadata"))
+
+
+def test_a_refund_of_nothing_known_is_an_orphan_until_it_is(
+    session: Tx, campaign: make.Made
+) -> None:
+    user = campaign["user_id"]
+    tell(refund(user, receipt="R1", reason="refund", **INS))
+    before = paid(session, "metadata")[0]
+
+    tell(sale(user, receipt="R1", campaign=str(campaign["id"]), **INS))
+
+    assert before["orphan"] is True
+    assert "orphan" not in paid(session, "metadata")[0]
+    assert paid(session, "campaign_id") == [campaign["id"], campaign["id"]]
+
+
+def test_what_exceeds_the_payment_is_flagged(session: Tx, campaign: make.Made) -> None:
+    user = campaign["user_id"]
+
+    tell(
+        sale(user, receipt="R1", **INS),
+        refund(user, "6.00", receipt="R1", number="1", **INS),
+        refund(user, "6.00", receipt="R1", number="2", **INS),
+    )
+
+    assert [meta.get("excess") for meta in paid(session, "metadata")] == [None, None, True]
+
+
+def test_a_sale_that_comes_again_brings_no_refunded_revenue_back(
+    session: Tx, campaign: make.Made
+) -> None:
+    sold = sale(campaign["user_id"], receipt="R1", **INS)
+
+    tell(sold, refund(campaign["user_id"], receipt="R1", **INS), {**sold, "id": make.batch_id()})
+
+    assert total(session) == 0
+
+
+def test_pending_counts_when_it_is_approved_and_is_taken_back_when_rejected(
+    session: Tx, campaign: make.Made
+) -> None:
+    told: dict[str, Any] = {"receipt": "P1", **POSTBACK}
+    user = campaign["user_id"]
+
+    tell(sale(user, state="pending", **told))
+    waiting = paid(session, "revenue")
+    tell(sale(user, **told))
+    approved = total(session)
+    tell(sale(user, state="rejected", **told), sale(user, state="rejected", **told))
+
+    assert waiting == []
+    assert [approved, total(session)] == [10, 0]
+    assert paid(session, "event_type") == ["conversion", "refund"]
+    assert paid(session, "metadata")[1]["reason"] == "rejected"
+    assert ledger(session) == ["noted", "counted", "reversed", "noted"]
+
+
+# --- attribution
+
+
+def test_an_upsell_follows_the_first_sale_whichever_is_told_first(
+    session: Tx, campaign: make.Made
+) -> None:
+    click, user = clicked(campaign), campaign["user_id"]
+    first = sale(user, receipt="FIRST", clicks=[click], **INS)
+    upsell = sale(user, receipt="SECOND", parent="FIRST", **INS)
+
+    tell(upsell, first, sale(user, receipt="THIRD", parent="FIRST", **INS))
+
+    assert paid(session, "campaign_id") == [campaign["id"]] * 3
+    assert {meta["click_id"] for meta in paid(session, "metadata")} == {click}
+
+
+def test_ids_that_contradict_each_other_are_flagged_and_none_is_taken(
+    session: Tx, campaign: make.Made
+) -> None:
+    other = make.campaign(session, user_id=campaign["user_id"])
+
+    tell(sale(campaign["user_id"], clicks=[clicked(campaign), clicked(other)], receipt="R", **INS))
+
+    assert paid(session, "campaign_id") == [None]
+    assert paid(session, "metadata")[0]["conflict"] is True
+
+
+def test_another_users_click_brings_nothing(session: Tx, campaign: make.Made) -> None:
+    stranger = make.user(session)
+
+    tell(sale(stranger["id"], click=clicked(campaign), receipt="R", **POSTBACK))
+
+    assert paid(session, "user_id", "campaign_id") == [(stranger["id"], None)]
+    assert paid(session, "metadata")[0]["orphan"] is True
+
+
+def test_a_click_counts_for_as_long_as_its_campaign_says(session: Tx) -> None:
+    campaign = make.campaign(session, settings={"attribution_days": 1})
+    fresh, old = clicked(campaign, 23 * 60), clicked(campaign, 25 * 60)
+
+    tell(
+        sale(campaign["user_id"], click=fresh, receipt="A", **API),
+        sale(campaign["user_id"], click=old, receipt="B", **API),
+    )
+
+    assert paid(session, "campaign_id") == [campaign["id"], None]
+    assert paid(session, "metadata")[1]["outside_window"] is True
+
+
+def test_a_sale_waits_for_its_click(session: Tx, campaign: make.Made) -> None:
+    late = uuid7_hex(wall_ms())
+    tell(sale(campaign["user_id"], click=late, receipt="R", **POSTBACK))
+    before = rows(session)
+    tell(item(campaign["user_id"], campaign["id"], id=late, door="r"), kind=Kind.CLICKS)
+    session.execute("UPDATE held_events SET next_attempt_at = now()")
+    session.commit()
+
+    release_conversions()
+
+    assert before == []
+    assert paid(session, "campaign_id") == [campaign["id"]]
+
+
+def test_a_sale_inherits_what_is_known_of_its_click(session: Tx, campaign: make.Made) -> None:
+    click = clicked(campaign, source="mail", meta={"sub1": "red", "country": "DE", "ip": "x"})
+
+    tell(sale(campaign["user_id"], click=click, receipt="R", **POSTBACK))
+
+    assert paid(session, "source") == ["mail"]
+    meta = paid(session, "metadata")[0]
+    assert (meta["sub1"], meta["country"], "ip" in meta) == ("red", "DE", False)
+
+
+# --- money of other countries
+
+
+def test_other_currencies_count_in_dollars_of_the_day(session: Tx, campaign: make.Made) -> None:
+    session.execute("INSERT INTO rates VALUES ('EUR', current_date - 2, 1.1)")
+    session.commit()
+    told: dict[str, Any] = {"door": "events", "amount": "10.00"}
+
+    tell(
+        sale(campaign["user_id"], currency="EUR", receipt="A", **told),
+        sale(campaign["user_id"], currency="JPY", receipt="B", **told),
+    )
+
+    assert paid(session, "revenue") == [Decimal("11.00"), None]
+    euro, yen = paid(session, "metadata")
+    assert (euro["amount"], euro["currency"], euro["rate"]) == ("10.00", "EUR", "1.1")
+    assert (yen["no_rate"], yen["currency"]) == (True, "JPY")
