@@ -11,7 +11,7 @@ from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, beacons, openapi, process, script
+from ingest import answers, beacons, openapi, postbacks, process, script
 from ingest.http import Request
 from ingest.limits import BEYOND_SHARE, BURST, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
@@ -187,6 +187,12 @@ class Doors:
         """`OPTIONS /e/{tracking_id}`."""
         return answers.preflight(request)
 
+    # --- what networks report
+
+    def postback(self, request: Request, key: str, query: bytes) -> bytes | None:
+        """`GET,POST /postback/{key}`: another network reports a payment."""
+        return postbacks.take(self, request, key, query)
+
     # --- /v1/events
 
     def events(self, request: Request, _: str, query: bytes) -> bytes | None:
@@ -279,6 +285,8 @@ _DOORS: dict[tuple[bytes, bytes], Door] = {
     (b"t", b"HEAD"): Doors.script,
     (b"e", b"POST"): Doors.beacon,
     (b"e", b"OPTIONS"): Doors.beacon_preflight,
+    (b"postback", b"GET"): Doors.postback,
+    (b"postback", b"POST"): Doors.postback,
 }
 _PAGES: dict[tuple[bytes, bytes], Door] = {
     (b"/v1/events", b"POST"): Doors.events,

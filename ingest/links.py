@@ -9,8 +9,9 @@ import orjson
 from base.sealing import unseal
 from base.settings import Settings
 from rules.destination import Template, compile_link
+from rules.postbacks import Reading, reading
 from rules.tracking import decide
-from schemas import campaigns
+from schemas import campaigns, integrations
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class Integration:
     settings: dict[str, Any]
     secrets: dict[str, str]  # opened; never logged
     user_status: str
+    reading: Reading  # of its postbacks
 
 
 def integration_compiler(chosen: Settings) -> Callable[[dict[str, Any]], Integration]:
@@ -105,6 +107,7 @@ def integration_compiler(chosen: Settings) -> Callable[[dict[str, Any]], Integra
         return Integration(
             row["id"], row["user_id"], row["campaign_id"], row["network"], row["settings"],
             secrets, row["user_status"],
+            reading(row["network"], integrations.read(row["settings"])),
         )  # fmt: skip
 
     return compile_row

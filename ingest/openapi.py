@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from rules.networks import TEMPLATES
 from schemas import described
 from schemas.beacon import EVENTS
 
@@ -78,6 +79,7 @@ def document(url: str) -> dict[str, Any]:
             "/t/{tracking_id}.js": _script(),
             "/e/{tracking_id}": {"post": _beacon()},
             "/v1/events": {"post": _events()},
+            "/postback/{key}": {"get": _postback(), "post": _postback(in_body=True)},
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
             "/readyz": {
                 "get": _page(
@@ -192,6 +194,39 @@ def _events() -> dict[str, Any]:
             "415": _answer("The body is compressed.", _ERROR),
             "429": _answer("The key or the account sends too many.", _ERROR, headers=_LATER),
             "503": _answer("Unknown: send again, with an event_id for each item.", _ERROR),
+        },
+    }
+
+
+def _postback(*, in_body: bool = False) -> dict[str, Any]:
+    key = {
+        "name": "key", "in": "path", "required": True,
+        "schema": {"type": "string", "pattern": "^[a-z2-7]{32}[0-9a-f]{8}$"},
+    }  # fmt: skip
+    form = {"type": "object", "additionalProperties": {"type": "string"}}
+    body = {
+        "requestBody": {
+            "content": {
+                "application/x-www-form-urlencoded": {"schema": form},
+                "application/json": {"schema": {"type": "object"}},
+            }
+        }
+    }
+    return {
+        "summary": "Report a payment; the integration's template says which parameters mean what.",
+        "parameters": [key, *_query(*TEMPLATES["generic"].params)],
+        **(body if in_body else {}),
+        "responses": {
+            "200": _answer(
+                "On disk; the integration says with which body.", headers=_ACK, content=_PLAIN
+            ),
+            "400": _answer("A needed parameter is missing or makes no sense.", _ERROR),
+            "403": _answer("The report is not signed, or the sender is not listed.", _ERROR),
+            "404": _answer("No such key, or it is disabled.", _ERROR),
+            "413": _answer("The body is too large.", _ERROR),
+            "415": _answer("The body is compressed.", _ERROR),
+            "429": _answer("The key or the account sends too many.", _ERROR, headers=_LATER),
+            "503": _answer("Unknown: send again.", _ERROR),
         },
     }
 

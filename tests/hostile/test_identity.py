@@ -51,6 +51,8 @@ _TENANCY = {
     (b"e", b"OPTIONS"): "public",
     (b"t", b"GET"): "public",
     (b"t", b"HEAD"): "public",
+    (b"postback", b"GET"): "the key's own account alone",
+    (b"postback", b"POST"): "the key's own account alone",
     (b"/v1/events", b"POST"): "refused",
     (b"/healthz", b"GET"): "holds no data",
     (b"/healthz", b"HEAD"): "holds no data",

@@ -1,0 +1,374 @@
+"""`GET,POST /postback/{key}`: what networks report, in whichever form, and what they may not."""
+
+import base64
+from typing import Any
+
+import orjson
+import pytest
+
+from base.ids import uuid7_hex
+from base.sealing import seal, unseal
+from db import integrations
+from journal.streams import Kind
+from tests import make
+from tests.conftest import Connect
+from tests.ingest.door import Door
+from tests.ingest.network import Network, signed
+from tests.journal import putting
+
+CLICK = uuid7_hex(1_795_365_000_000)
+
+
+def items() -> list[dict[str, Any]]:
+    return [dict(item) for item in putting.items(Kind.CONVERSIONS)]
+
+
+@pytest.fixture
+def user(door: Door, connect: Connect) -> dict[str, Any]:
+    return make.user(connect())
+
+
+@pytest.fixture
+def network(door: Door, connect: Connect, user: dict[str, Any]) -> Network:
+    """A network as it is when nothing was set."""
+    return Network(door, connect(), user["id"])
+
+
+def test_a_report_is_kept_and_answered(network: Network) -> None:
+    answer = network.get(click_id=CLICK, order_id="A-1", amount="12.50", currency="eur", sub3="x")
+
+    (item,) = items()
+    assert (answer.status, answer.body) == (200, b"OK")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    assert answer.headers["x-click-id"] == CLICK
+    assert (item["type"], item["door"], item["user"]) == ("conversion", "postback", network.user_id)
+    assert (item["integration"], item["receipt"]) == (network.id, "A-1")
+    assert (item["click"], item["amount"], item["currency"]) == (CLICK, "12.50", "EUR")
+    assert item["meta"]["sub3"] == "x"
+    assert {"state", "campaign", "duplicates"}.isdisjoint(item)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b"order_id=A%201&amount=5.00", "application/x-www-form-urlencoded"),
+        (b'{"order_id":"A 1","amount":"5.00","status":null}', "application/json"),
+        (b'{"order_id":"A 1","amount":5.0}', "text/plain"),
+    ],
+    ids=["form", "json", "number"],
+)
+def test_a_report_may_be_posted(network: Network, body: bytes, kind: str) -> None:
+    answer = network.door.post(network.target(f"click_id={CLICK}"), body, content_type=kind)
+
+    (item,) = items()
+    assert answer.status == 200
+    assert (item["receipt"], float(item["amount"]), item["click"]) == ("A 1", 5.0, CLICK)
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted"),
+    [
+        ({"status": "Approved"}, ("conversion", None, None)),
+        ({"status": "pending"}, ("conversion", "pending", None)),
+        ({"status": "on hold", "type": "sale"}, ("conversion", "pending", None)),
+        ({"status": "declined", "reason": "fraud"}, ("conversion", "rejected", "fraud")),
+        ({"type": "rebill"}, ("rebill", None, None)),
+        ({"type": "rebill", "status": "pending"}, ("rebill", "pending", None)),
+        ({"type": "refund", "status": "approved"}, ("refund", None, "refund")),
+        ({"status": "chargeback"}, ("refund", "chargeback", "chargeback")),
+    ],
+    ids=lambda value: "-".join(value.values()) if isinstance(value, dict) else "",
+)
+def test_words_say_what_became_of_a_payment(
+    network: Network, told: dict[str, str], wanted: tuple[str | None, ...]
+) -> None:
+    assert network.get(order_id="A-1", amount="5", **told).status == 200
+
+    (item,) = items()
+    assert (item["type"], item.get("state"), item.get("reason")) == wanted
+
+
+def test_own_templates_answers_and_policies_hold(
+    door: Door, connect: Connect, user: dict[str, Any]
+) -> None:
+    network = Network(
+        door, connect(), user["id"], params={"amount": ["SUM"], "order_id": ["tx"]},
+        statuses={"Ready!": "pending"}, amount_unit="cents", currency="GBP", duplicates="update",
+        answer="[ok]", answer_type="application/json",
+    )  # fmt: skip
+
+    answer = network.get(tx="7", sum="1250", status="ready!")
+
+    (item,) = items()
+    assert (answer.body, answer.headers["content-type"]) == (b"[ok]", "application/json")
+    assert (item["amount"], item["currency"], item["state"]) == ("12.50", "GBP", "pending")
+    assert (item["receipt"], item["duplicates"]) == ("7", "update")
+
+
+def test_a_campaigns_key_names_the_campaign(
+    door: Door, connect: Connect, user: dict[str, Any]
+) -> None:
+    mine = make.campaign(connect(), user_id=user["id"])
+    other = make.campaign(connect(), user_id=user["id"])
+    network = Network(door, connect(), user["id"], campaign_id=mine["id"])
+
+    network.get(order_id="A")
+    network.get(order_id="B", tracking_id=other["tracking_id"])
+
+    assert [item["campaign"] for item in items()] == [str(mine["id"]), str(other["id"])]
+
+
+def test_a_clickbank_key_takes_clickbanks_postbacks(
+    door: Door, connect: Connect, user: dict[str, Any]
+) -> None:
+    network = Network(door, connect(), user["id"], "clickbank", secrets={"secret": "S"})
+    spelt = f"{CLICK[:8]}-{CLICK[8:12]}-{CLICK[12:]}".upper()
+
+    looked = network.get(event_type="order form impression", receipt_id="", tid=spelt)
+    bought = network.get(
+        event_type="initial_purchase", receipt_id="QX7PLM2E", amount="41.37", tid=spelt,
+        role="AFFILIATE", click_id="their-own",
+    )  # fmt: skip
+
+    (item,) = items()
+    assert (looked.status, "x-click-id" in looked.headers, bought.status) == (200, False, 200)
+    assert (item["receipt"], item["click"], item["role"]) == ("QX7PLM2E", CLICK, "AFFILIATE")
+
+
+def test_a_buyers_address_is_sealed_before_it_is_kept(network: Network) -> None:
+    network.get(order_id="A-1", email="ada@example.com")
+
+    (item,) = items()
+    assert "ada" not in orjson.dumps(item).decode()
+    opened = unseal(base64.b64decode(item["buyer"]), network.door.settings)
+    assert opened == b"ada@example.com"
+
+
+def test_a_networks_time_counts_within_ninety_days(network: Network) -> None:
+    now_ms = network.door.base.clock.ms()
+    told = (now_ms // 1000 - 3600, 1_000_000_000)
+
+    for number, seconds in enumerate(told):
+        network.get(order_id=f"A-{number}", timestamp=str(seconds))
+    network.get(order_id="A-9", timestamp="2026-01-31 12:00:00")
+
+    recent, old, vague = items()
+    assert int(recent["id"][:12], 16) == told[0] * 1000
+    assert int(old["id"][:12], 16) >= now_ms
+    assert old["meta"]["occurred_at"] == "2001-09-09T01:46:40Z"
+    assert vague["meta"]["occurred_at_refused"] == "2026-01-31 12:00:00"
+
+
+_NOT_MONEY = [
+    "NaN", "Infinity", "-Infinity", "1e999", "1e2", "99999999.995", "100000000", "-0.01", "0.001",
+    "1,234.56", "12 ", "\uff11\uff12", "1_0", "+1", "0x10", ".5", "5.", "12.50\0", "9" * 5_000,
+    "{payout}", "12.505",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("amount", _NOT_MONEY, ids=lambda text: ascii(text[:20]))
+def test_what_is_no_amount_is_refused_and_kept_nowhere(network: Network, amount: str) -> None:
+    answer = network.get(order_id="A-1", amount=amount)
+
+    assert answer.status == 400
+    assert "amount" in orjson.loads(answer.body)["error"]
+    assert items() == []
+
+
+@pytest.mark.parametrize("amount", ["99999999.99", "0", "12.5000", "0.00"])
+def test_exact_amounts_that_fit_are_taken(network: Network, amount: str) -> None:
+    assert network.get(order_id="A-1", amount=amount).status == 200
+    assert float(items()[0]["amount"]) == float(amount)
+
+
+@pytest.mark.parametrize(
+    ("query", "sentence"),
+    [
+        ("", "names no payment"),
+        ("amount=5", "names no payment"),
+        ("click_id=nonsense", "names no payment"),
+        ("order_id=%7Btxid%7D", "did not fill in"),
+        ("order_id=A&status=maybe", "no word this integration knows"),
+        ("order_id=A&currency=dollars", "no code of three letters"),
+        ("order_id=A&currency=%EF%BC%B5SD", "no code of three letters"),
+        ("order_id=A%00B", "printable"),
+        ("order_id=" + "x" * 256, "printable"),
+        ("order_id=%FF", "UTF-8"),
+        ("order_id=A&amount=5&amount=500", "told twice"),
+        ("order_id=A&Order_ID=B", "told twice"),
+        ("&".join(f"p{n}={n}" for n in range(101)), "more than 100"),
+        ("order_id=A&tracking_id=nobody", "no campaign"),
+    ],
+)
+def test_what_makes_no_sense_is_told(network: Network, query: str, sentence: str) -> None:
+    answer = network.door.get(network.target(query))
+
+    assert answer.status == 400
+    assert sentence in orjson.loads(answer.body)["error"]
+    assert items() == []
+
+
+def test_query_and_body_may_repeat_but_not_contradict_each_other(network: Network) -> None:
+    target = network.target("order_id=A&amount=5")
+
+    same = network.door.post(target, b"amount=5&order_id=A")
+    other = network.door.post(target, b"amount=500")
+    json = network.door.post(target, b'{"amount":"500"}')
+
+    assert (same.status, other.status, json.status) == (200, 400, 400)
+    assert len(items()) == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"[]", b"{", b'"x"', b"\xff\xfe{", b'{"order_id":"\\ud800"}', b'{"order_id":[1]}'],
+    ids=repr,
+)  # fmt: skip
+def test_a_body_that_is_no_report_is_refused(network: Network, body: bytes) -> None:
+    answer = network.door.post(network.target(), body, content_type="application/json")
+
+    assert answer.status == 400
+    assert items() == []
+
+
+def test_large_and_packed_bodies_are_refused(network: Network) -> None:
+    large = network.door.post(network.target(), b"a=" + b"x" * 65_536)
+    packed = network.door.post(network.target(), b"order_id=A", content_encoding="gzip")
+
+    assert (large.status, packed.status) == (413, 415)
+
+
+def test_an_unknown_a_mistyped_and_a_disabled_key_are_one_answer(
+    network: Network, connect: Connect
+) -> None:
+    network.get(order_id="A")
+    with connect() as tx:
+        integrations.disable(tx, network.id)
+    network.door.until(lambda: network.is_forgotten(network.key), 2)
+
+    asked = [f"/postback/{key}?order_id=C" for key in (network.key, integrations.mint(), "x" * 40)]
+    answers = [network.door.get(target) for target in asked]
+
+    assert {(one.status, one.body) for one in answers} == {(404, answers[0].body)}
+
+
+def test_a_rotated_key_stops_within_two_seconds(network: Network, connect: Connect) -> None:
+    network.get(order_id="A")
+    old, network.key = network.key, integrations.mint()
+    with connect() as tx:
+        sealed = seal(orjson.dumps({"key": network.key}), network.door.settings)
+        integrations.rotate(tx, network.id, network.key, sealed)
+
+    network.door.until(lambda: network.is_forgotten(old), 2)
+
+    assert network.door.get(f"/postback/{old}?order_id=B").status == 404
+    assert network.get(order_id="B").status == 200
+
+
+# --- who may report
+
+
+@pytest.fixture
+def keyed(door: Door, connect: Connect, user: dict[str, Any]) -> Network:
+    """A network that signs."""
+    return Network(door, connect(), user["id"], secrets={"hmac": "s3cret"}, hmac={"param": "sig"})
+
+
+def test_a_signed_report_is_taken(keyed: Network) -> None:
+    query = "order_id=A%201&amount=5"
+    got = keyed.door.get(keyed.target(f"{query}&sig={signed(query, 's3cret')}"))
+    body = b'{"order_id":"B"}'
+    posted = keyed.door.post(keyed.target(f"sig={signed('', 's3cret', body)}"), body)
+    form = b"order_id=C&sig=%b" % signed("x=1", "s3cret", b"order_id=C").upper().encode()
+    in_form = keyed.door.post(keyed.target("x=1"), form)
+
+    assert (got.status, posted.status, in_form.status) == (200, 200, 200)
+    assert [item["receipt"] for item in items()] == ["A 1", "B", "C"]
+
+
+def test_a_report_that_is_not_signed_right_is_refused(keyed: Network) -> None:
+    query = "order_id=A&amount=5"
+    good = signed(query, "s3cret")
+    forged = [
+        query, f"{query}&sig=", f"{query}&sig={signed(query, '')}", f"{query}&sig={good[:-1]}",
+        f"{query}0&sig={good}", f"{query}&amount=5&sig={good}", f"{query}&sig={good}&sig={good}",
+        f"{query}&sig={good}&SIG=0", f"{query}&sig=%C3%A9", f"{query}&sig={'0' * 3000}",
+        f"{query}&sig={signed(query, 's3cret', algorithm='sha1')}", f"{query}&sig={good}%0A",
+    ]  # fmt: skip
+
+    answers = [keyed.door.get(keyed.target(one)) for one in forged]
+    body = keyed.door.post(keyed.target(f"{query}&sig={good}"), b"amount=5")
+
+    assert {one.status for one in [*answers, body]} == {403}
+    assert "s3cret" not in str(answers)
+    assert items() == []
+
+
+def test_a_lock_without_its_secret_stays_shut(
+    door: Door, connect: Connect, user: dict[str, Any]
+) -> None:
+    network = Network(door, connect(), user["id"], hmac={})
+    query = "order_id=A"
+
+    answer = door.get(network.target(f"{query}&signature={signed(query, '')}"))
+
+    assert answer.status == 403
+
+
+def test_only_listed_senders_may_report(door: Door, connect: Connect, user: dict[str, Any]) -> None:
+    here = Network(door, connect(), user["id"], allowed_networks=["127.0.0.0/8"])
+    there = Network(door, connect(), user["id"], allowed_networks=["203.0.113.0/24"])
+
+    assert here.get(order_id="A").status == 200
+    assert there.get(order_id="B").status == 403
+    assert len(items()) == 1
+
+
+def test_nobody_becomes_a_listed_sender_by_saying_so(
+    door: Door, connect: Connect, user: dict[str, Any]
+) -> None:
+    there = Network(door, connect(), user["id"], allowed_networks=["203.0.113.0/24"])
+
+    said = [
+        there.get({"X-Forwarded-For": "203.0.113.7"}, order_id="A"),
+        there.get({"Forwarded": "for=203.0.113.7", "X-Real-IP": "203.0.113.7"}, order_id="A"),
+    ]
+
+    assert [one.status for one in said] == [403, 403]
+    assert items() == []
+
+
+def test_behind_our_proxy_the_sender_is_who_reached_it(
+    journal: str, open_door: Any, connect: Connect
+) -> None:
+    door = open_door(trusted_proxies="127.0.0.0/8")
+    there = Network(
+        door, connect(), make.user(connect())["id"], allowed_networks=["203.0.113.0/24"]
+    )
+
+    told = there.get({"X-Forwarded-For": "203.0.113.7"}, order_id="A")
+    spoofed = there.get({"X-Forwarded-For": "203.0.113.7, 198.51.100.9"}, order_id="B")
+
+    assert (told.status, spoofed.status) == (200, 403)
+
+
+def test_reports_beyond_a_keys_rate_wait(journal: str, open_door: Any, connect: Connect) -> None:
+    door = open_door(limit_key=0.1)
+    network = Network(door, connect(), make.user(connect())["id"])
+
+    answers = [network.get(order_id=f"A-{number}") for number in range(4)]
+
+    assert answers[0].status == 200
+    assert answers[-1].status == 429
+    assert int(answers[-1].headers["retry-after"]) > 0
+
+
+def test_nobody_reports_for_another_tenant(network: Network, connect: Connect) -> None:
+    theirs = make.campaign(connect())
+
+    refused = network.get(order_id="A", tracking_id=theirs["tracking_id"])
+    unknown = network.get(order_id="A", tracking_id="never-was")
+    kept = network.get(order_id="A", click_id=CLICK, user=str(theirs["user_id"]))
+
+    (item,) = items()
+    assert (refused.status, refused.body) == (400, unknown.body)
+    assert (kept.status, item["user"]) == (200, network.user_id)
