@@ -1,5 +1,7 @@
 """What the doors say about themselves: alive, ready, and how to use them."""
 
+import re
+
 import orjson
 import pytest
 
@@ -61,7 +63,7 @@ def test_the_description_names_every_door(door: Door) -> None:
     assert said["servers"] == [{"url": door.settings.url}]
     assert set(said["paths"]) == {
         "/r/{tracking_id}", "/p/{tracking_id}.gif", "/t/{tracking_id}.js", "/e/{tracking_id}",
-        "/v1/events", "/healthz", "/readyz",
+        "/v1/events", "/healthz", "/readyz", "/postback/{key}",
     }  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def test_what_the_description_promises_is_what_a_door_answers(door: Door, connec
 
     for path, methods in paths.items():
         for method, described in methods.items():
-            answer = door.ask(method.upper(), path.replace("{tracking_id}", "nobody"))
+            answer = door.ask(method.upper(), re.sub("{.*?}", "nobody", path))
             assert str(answer.status) in described["responses"], (path, method)
 
 
