@@ -30,6 +30,7 @@ NOUNS = {
     "bots": "Say who is a bot and who is not: own user agents and networks.",
     "status": "Draw what runs here, and what it does right now.",
     "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",
+    "conversions": "Show what was sold, which click it follows, and what came of it.",
     "webhooks": "Show what networks and Stripe have sent; have it handled again.",
     "dead": "List, read, edit, replay and drop what could not be done.",
     "audit": "Prove that everything acknowledged is stored, or show what is not.",

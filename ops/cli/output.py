@@ -70,21 +70,27 @@ def short(value: Any) -> str:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Rows under their columns; wide as the terminal, never cut where nobody looks."""
-    # Rich costs a tenth of a second; commands for scripts do without.
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000  # a pipe has no width: `grep` should find whole lines
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(Text(short(cell)) for cell in row))
-    console.print(table)
+    print_drawn(table)
+
+
+def print_drawn(drawn: Any) -> None:
+    """What Rich can draw, a table or a tree."""
+    # Rich costs a tenth of a second; commands for scripts do without.
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # a pipe has no width: `grep` should find whole lines
+    console.print(drawn)
 
 
 def print_fields(fields: dict[str, Any]) -> None:
