@@ -1,19 +1,18 @@
 """`GET,POST /postback/{key}`: another network reports a payment."""
 
-import base64
 import codecs
 from collections.abc import Mapping
 from typing import Any
 
 from base.errors import Refused, StoreAway
 from base.ids import uuid7_hex
-from base.sealing import seal
 from db.integrations import digest_of, well_formed
 from ingest import answers
 from ingest.http import Request
 from ingest.links import Integration, Link
 from ingest.responses import response
 from ingest.rooms import Rooms
+from ingest.shape import sealed
 from journal.streams import BULK, Kind
 from rules import addresses
 from rules.postbacks import Report, add, parameters, report
@@ -153,7 +152,7 @@ def _item(rooms: Rooms, told: Report, one: Integration, link: Link | None) -> It
         "parent": told.parent, "role": told.role, "state": told.state, "reason": told.reason,
         "source": told.source, "amount": told.amount,
         "currency": None if told.amount is None else told.currency,
-        "buyer": _sealed(rooms, told.email),
+        "buyer": None if told.email is None else sealed(told.email, rooms.settings),
     }  # fmt: skip
     item.update({name: text for name, text in given.items() if text})  # type: ignore[typeddict-item]
     if told.receipt:
@@ -165,12 +164,6 @@ def _item(rooms: Rooms, told: Report, one: Integration, link: Link | None) -> It
     if (policy := one.reading.settings.duplicates) != "first":
         item["duplicates"] = policy
     return item
-
-
-def _sealed(rooms: Rooms, email: str | None) -> str | None:
-    if email is None:
-        return None
-    return base64.b64encode(seal(email.encode(), rooms.settings)).decode()
 
 
 def _answer(one: Integration, headers: bytes) -> bytes:

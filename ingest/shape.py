@@ -1,10 +1,12 @@
 """From a request to an item: who it was, where from, and the id it gets."""
 
+import base64
 from functools import lru_cache
 from typing import Any
 
 from base.clock import OffsetClock
 from base.ids import uuid7_hex
+from base.sealing import seal
 from base.settings import Settings
 from ingest.http import Request
 from ingest.links import Link
@@ -14,7 +16,7 @@ from rules.source import click_metadata, source
 from rules.text import clean
 from rules.times import accepted, iso_ms
 from schemas.beacon import BeaconIn
-from schemas.events import EventIn
+from schemas.events import MONEY_TYPES, EventIn
 from schemas.items import Door, Item
 
 MOST_AGENT_CHARACTERS = 1_000
@@ -44,6 +46,7 @@ class Shaper:
 
     def __init__(self, chosen: Settings, clock: OffsetClock) -> None:
         self._clock = clock
+        self._chosen = chosen
         self._secret = chosen.secret
         self._ms, self._iso = 0, iso_ms(0)
         self._trusted = chosen.trusted_proxies
@@ -157,12 +160,21 @@ class Shaper:
             item["source"] = event.short_source
         if event.event_id is not None:
             item["event_id"] = event.event_id
+        if event.order_id is not None and event.type in MONEY_TYPES:
+            item["receipt"] = event.order_id
+        if event.email is not None:
+            item["buyer"] = sealed(event.email, self._chosen)
         if event.amount is not None:
             item["amount"] = event.amount
             item["currency"] = event.currency or "USD"
             if item["currency"] != "USD":
                 meta["amount"] = event.amount
         return item
+
+
+def sealed(email: str, chosen: Settings) -> str:
+    """A buyer's address as it may stand in a journal: only this installation can read it."""
+    return base64.b64encode(seal(email.encode(), chosen)).decode()
 
 
 def add_told(item: Item, told: BeaconIn) -> None:
@@ -175,6 +187,8 @@ def add_told(item: Item, told: BeaconIn) -> None:
         item["click"] = told.click
     if told.event == "conversion":
         meta["trust"] = "pixel"
+        if told.order_id is not None:
+            item["receipt"] = told.order_id
     if told.amount is not None:
         if told.currency is None and "currency_refused" in meta:
             meta["amount"] = told.amount  # of no money we know: kept, not counted as dollars

@@ -19,6 +19,7 @@ from rules.networks import TEMPLATES
 from rules.text import clean
 from schemas.fields import (
     CURRENCY,
+    EMAIL,
     INVISIBLE,
     MOMENT,
     SOURCE_CHARACTERS,
@@ -38,7 +39,7 @@ _MOMENT = re.compile(MOMENT)
 _UNIX = re.compile("[0-9]{10}")
 _CURRENCY = re.compile(CURRENCY)
 _CENTS = re.compile("[0-9]{1,10}")
-_EMAIL = re.compile(r"[^\s@,;<>\"]{1,64}@[^\s@,;<>\"]{1,190}")
+_EMAIL = re.compile(EMAIL)
 _ROLE = re.compile("[A-Z_]{1,20}")
 
 

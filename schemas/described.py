@@ -53,7 +53,7 @@ def event() -> Schema:
         {"required": [name], "properties": {name: {"type": "string"}}}
         for name in ("tracking_id", "click_id")
     ]
-    no_money: Schema = {"properties": {"amount": _NULL}}
+    no_money: Schema = {"properties": {"amount": _NULL, "email": _NULL}}
     schema["allOf"] = [
         {"anyOf": given},
         {"anyOf": [no_money, {"properties": {"type": {"enum": list(MONEY_TYPES)}}}]},

@@ -24,6 +24,7 @@ from schemas.fields import (
     AMOUNT,
     CLICK_ID,
     CURRENCY,
+    EMAIL,
     INVISIBLE,
     MOMENT,
     SOURCE_CHARACTERS,
@@ -96,6 +97,7 @@ class EventIn(BaseModel):
     order_id: Printable | None = None
     amount: Annotated[str, Field(pattern=AMOUNT)] | None = None
     currency: Annotated[str, Field(pattern=CURRENCY)] | None = None
+    email: Annotated[str, Field(pattern=EMAIL)] | None = None  # the buyer's; never in metadata
     occurred_at: Moment | None = None
     source: Value | None = None
     sub1: Value | None = None
@@ -124,8 +126,9 @@ class EventIn(BaseModel):
     def _makes_sense(self) -> "EventIn":
         if self.tracking_id is None and self.click_id is None:
             raise ValueError("The item needs a tracking_id or a click_id.")
-        if self.amount is not None and self.type not in MONEY_TYPES:
-            raise ValueError("amount: only a conversion, a refund or a rebill has one.")
+        if self.type not in MONEY_TYPES and (self.amount or self.email) is not None:
+            name = "email" if self.amount is None else "amount"
+            raise ValueError(f"{name}: only a conversion, a refund or a rebill has one.")
         return self
 
     @property
@@ -162,6 +165,7 @@ _SENTENCES = {
         " without sign, exponent or thousands separators."
     ),
     "currency": 'currency: must be three capital letters such as "USD".',
+    "email": "email: must be an e-mail address such as ada@example.com.",
     "occurred_at": (
         "occurred_at: must be a valid ISO 8601 time with an offset,"
         ' such as "2026-01-31T12:00:00Z"; epoch numbers and local times are refused.'

@@ -41,6 +41,9 @@ INVISIBLE = (
     "\U000e0001\U000e0020-\U000e007f\U000f0000-\U0010ffff"
 )
 PRINTABLE = f"^[^{INVISIBLE}]*$"
+# What mail systems deliver to; nothing in it can end a header line or begin another address.
+_MAIL = rf'[^@ "(),:;<>\[\]\\{INVISIBLE}]'
+EMAIL = f"^{_MAIL}{{1,64}}@{_MAIL}{{1,190}}$"
 
 
 def _below(bound: str) -> str:

@@ -56,6 +56,7 @@ def test_a_picture_may_be_a_sale_that_is_not_trusted(door: Door, link: dict[str,
     assert answer.headers["x-click-id"] == item["id"]
     assert (item["type"], item["amount"], item["currency"]) == ("conversion", "12.50", "USD")
     assert (item["meta"]["order_id"], item["meta"]["trust"]) == ("A-1", "pixel")
+    assert item["receipt"] == "A-1"
     assert putting.items() == []
 
 

@@ -1,5 +1,6 @@
 """`POST /v1/events`: whose key it is, and a verdict for every item."""
 
+import base64
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from base.clock import wall_ms
 from base.ids import ms_of, uuid7_hex
+from base.sealing import unseal
 from db import keys as db_keys
 from journal.streams import Kind
 from tests import make
@@ -316,3 +318,18 @@ def test_a_large_body_is_refused_by_its_size(door: Door, dev: Developer) -> None
 
 def test_a_compressed_body_is_refused(door: Door, dev: Developer) -> None:
     assert post(door, dev.key, dev.click(), content_encoding="gzip").status == 415
+
+
+def test_a_buyers_address_is_sealed_and_the_order_is_the_receipt(
+    door: Door, dev: Developer
+) -> None:
+    sale = {"type": "conversion", "tracking_id": dev.tracking_id, "order_id": "o1",
+            "email": "ada@example.com"}  # fmt: skip
+
+    answer = post(door, dev.key, [sale])
+
+    (item,) = putting.items(Kind.CONVERSIONS)
+    assert answer.status == 202
+    assert "ada" not in orjson.dumps(item).decode()
+    assert unseal(base64.b64decode(item["buyer"]), door.settings) == b"ada@example.com"
+    assert item["receipt"] == "o1"

@@ -420,3 +420,26 @@ def test_a_large_item_of_any_depth_is_refused_and_its_neighbour_is_not(depth: in
 
     assert isinstance(first, Refusal)
     assert isinstance(second, EventIn)
+
+
+@pytest.mark.parametrize(
+    "email", ["ada@example.com", "a+b.c@mail.example", "\u00fc@b\u00fccher.example"]
+)
+def test_a_buyers_address_is_taken_and_not_in_the_metadata(email: str) -> None:
+    found = event(type="conversion", order_id="o-1", email=email)
+
+    assert found.email == email
+    assert email not in str(found.meta())
+
+
+@pytest.mark.parametrize(
+    "email",
+    ["", "ada", "@b.c", "a@", "a@b@c", "a b@c.d", "a@b.c\n", "a@b.c\r\nBcc: x@y.z", "<a@b.c>",
+     "a@b.c,d@e.f", "a@b.c\0", "a" * 65 + "@b.c", "\u200ba@b.c", 5],
+)  # fmt: skip
+def test_what_is_no_address_of_a_buyer_is_refused(email: Any) -> None:
+    assert reason(type="conversion", order_id="o-1", email=email).startswith("email:")
+
+
+def test_a_click_has_no_buyer() -> None:
+    assert reason(email="ada@example.com").startswith("email: only")
