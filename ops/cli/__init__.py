@@ -26,6 +26,7 @@ NOUNS = {
     "campaigns": "Add, list, change and delete campaigns and their links.",
     "links": "Show the addresses of a campaign, ready to be pasted.",
     "integrations": "Connect networks that report payments: their addresses, keys, templates.",
+    "rates": "Take in the currencies' rates, for payments that are not in dollars.",
     "events": "Watch events arrive, or import them from access logs.",
     "bots": "Say who is a bot and who is not: own user agents and networks.",
     "status": "Draw what runs here, and what it does right now.",
