@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     limit_tenant: float = Field(100_000, ge=0)  # far above what one door can keep
     limit_key: float = Field(50_000, ge=0)
 
+    smtp_url: SecretStr | None = None  # smtp[s]://user:password@host:port?starttls=1
+    smtp_timeout_seconds: float = Field(30.0, gt=0)  # for each answer; twice that for a mail's end
+    smtp_connections: int = Field(8, ge=1)  # to one server at once, of one process
+    mail_from: str | None = None  # whom mails are from, unless a bonus says otherwise
+    s3_url: SecretStr | None = None  # s3://key:secret@host:port/bucket?region=&tls=
+    bonus_link_hours: float = Field(720.0, gt=0)  # how long a download's link works
+
     pg_bindir: Path | None = None  # a PostgreSQL of the system for `up`, not the package's
 
     worker_threads: int = Field(4, ge=1)
@@ -142,6 +149,16 @@ class Settings(BaseSettings):
         """The address of dramatiq's broker; by default the Redis for everything."""
         name = "broker_url" if "broker_url" in self._stores else "redis_url"
         return self._store(name, self.broker_url, self.redis_url)
+
+    @property
+    def smtp(self) -> str | None:
+        """The address of the installation's mail server; None when there is none."""
+        return self.smtp_url.get_secret_value() if self.smtp_url else None
+
+    @property
+    def s3(self) -> str | None:
+        """The address of the installation's bucket; None when there is none."""
+        return self.s3_url.get_secret_value() if self.s3_url else None
 
     @property
     def spool_root(self) -> Path:

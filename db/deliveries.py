@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -20,10 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db.connection import Tx
 from db.table import At, Base, CreatedAt, Str20, Str32, Str255, Word
-from db.work import WorkRow
-
-# When what has no address yet is due; not infinity, which Python cannot read.
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+from db.work import NEVER, WorkRow
 
 
 class BonusDelivery(WorkRow, Base):
@@ -43,6 +40,10 @@ class BonusDelivery(WorkRow, Base):
         UniqueConstraint("order_id", "bonus_id"),
         Index(
             "idx_bonus_deliveries_due", "kind", "lane", "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "idx_bonus_deliveries_next", "kind", "next_attempt_at",
             postgresql_where=text("state = 'pending'"),
         ),
         Index(
@@ -82,12 +83,16 @@ class Sold(NamedTuple):
     buyer: str | None = None
 
 
-_OWE = """
+# Of a bonus `b`: what is to be done for it, and in which lane.
+_KIND = "CASE WHEN b.delivery_method = 'download' THEN 'download' ELSE 'email' END"
+_LANE = (
+    "CASE WHEN b.delivery_method = 'download' THEN ''"
+    " ELSE lower(coalesce(b.metadata #>> '{smtp,host}', '')) END"
+)
+_OWE = f"""
     INSERT INTO bonus_deliveries AS owed (kind, lane, user_id, campaign_id, bonus_id, order_id,
         receipt, event_id, address, next_attempt_at)
-    SELECT CASE WHEN b.delivery_method = 'download' THEN 'download' ELSE 'email' END,
-        CASE WHEN b.delivery_method = 'download' THEN ''
-            ELSE lower(coalesce(b.metadata #>> '{smtp,host}', '')) END,
+    SELECT {_KIND}, {_LANE},
         sold.user_id, sold.campaign_id, b.id, sold.order_id, sold.receipt, sold.event_id,
         sold.buyer, CASE WHEN sold.buyer IS NULL THEN %(never)s ELSE statement_timestamp() END
     FROM unnest(%(user)s::uuid[], %(campaign)s::uuid[], %(order)s::bigint[], %(receipt)s::varchar[],
@@ -163,3 +168,79 @@ def reverse(tx: Tx, order_ids: Iterable[int]) -> None:
         "  AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE) AS mine WHERE owed.id = mine.id",
         (wanted,),
     )
+
+
+class Waiting(NamedTuple):
+    """A delivery of an order that is held, as a claim finds it."""
+
+    id: int
+    order_id: int
+    state: str
+    reason: str | None
+    address: bytes | None
+    address_digest: bytes | None
+    repeats: int
+    delivered_at: datetime | None
+    revoked_at: datetime | None
+
+
+def hold(tx: Tx, order_ids: Iterable[int]) -> list[Waiting]:
+    """All deliveries of these orders, ours until we commit; the caller holds the orders."""
+    rows = tx.execute(
+        f"SELECT {', '.join(Waiting._fields)} FROM bonus_deliveries"
+        " WHERE order_id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE",
+        (list(order_ids),),
+    )
+    return [Waiting(*row) for row in rows]
+
+
+def send_to(tx: Tx, addresses: dict[int, bytes], *, again: bool) -> None:
+    """Have deliveries that are held go to these sealed addresses, at once.
+
+    `again` counts it as a repeat. What is on its way this moment is left alone.
+    """
+    if addresses:
+        tx.execute(
+            "UPDATE bonus_deliveries AS owed SET address = told.address, state = 'pending',"
+            f" kind = {_KIND}, lane = {_LANE},"
+            " outcome = NULL, reason = NULL, tries = 0, repeats = owed.repeats + %s,"
+            " next_attempt_at = statement_timestamp()"
+            " FROM unnest(%s::bigint[], %s::bytea[]) AS told (id, address), bonuses b"
+            " WHERE owed.id = told.id AND owed.state <> 'running' AND b.id = owed.bonus_id",
+            (int(again), list(addresses), list(addresses.values())),
+        )
+
+
+class Owed(NamedTuple):
+    """How far a delivery is, as people are shown it.
+
+    `state`: `waiting` (for an address), `pending`, `running`, `delivered`, `revoked` (delivered,
+    then refunded), `cancelled` (refunded before), `bonus_gone`, `dead`.
+    """
+
+    id: int
+    order_id: int
+    bonus_id: UUID
+    state: str
+    delivered_at: datetime | None
+    reason: str | None
+    last_error: str | None
+    downloads: int
+
+
+_STATE = (
+    "CASE WHEN d.delivered_at IS NOT NULL AND d.revoked_at IS NOT NULL THEN 'revoked'"
+    " WHEN d.delivered_at IS NOT NULL THEN 'delivered' WHEN d.state = 'done' THEN d.outcome"
+    " WHEN d.state = 'pending' AND d.address IS NULL THEN 'waiting' ELSE d.state END"
+)
+
+
+def of_orders(tx: Tx, order_ids: Iterable[int]) -> list[Owed]:
+    """All deliveries of these orders, in the order they were owed."""
+    rows = tx.execute(
+        f"SELECT d.id, d.order_id, d.bonus_id, {_STATE}, d.delivered_at, d.reason, d.last_error,"
+        "  (SELECT count(*) FROM bonus_downloads n WHERE n.delivery_id = d.id)"
+        " FROM bonus_deliveries d WHERE d.order_id = ANY(%s::bigint[]) ORDER BY d.id",
+        (list(order_ids),),
+    )
+    return [Owed(*row) for row in rows]

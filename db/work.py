@@ -5,6 +5,7 @@ outcome or `dead` with a reason. `attempts` only ever grows, so it names one cla
 whoever lost the lease finds no row to finish.
 """
 
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from psycopg.rows import dict_row
@@ -32,6 +33,9 @@ class WorkRow:
 
 
 Table = type[WorkRow]
+
+# When what waits for something other than a time is due; not infinity, which Python cannot read.
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def work_table_args(name: str) -> tuple[SchemaItem, ...]:
@@ -207,7 +211,8 @@ class Depth(NamedTuple):
 def depths(tx: Tx, table: Table, column: str | None = None) -> dict[str, Depth]:
     """What a table owes, per value of one of its columns; without one under the empty name.
 
-    What has nothing that waits, runs or is dead is missing.
+    What has nothing that waits, runs or is dead is missing. What is due `NEVER` does not wait
+    for a worker.
     """
     group = column or "''"
     rows = tx.execute(
@@ -217,7 +222,9 @@ def depths(tx: Tx, table: Table, column: str | None = None) -> dict[str, Depth]:
         "  AND attempts > CASE state WHEN 'running' THEN 1 ELSE 0 END),"
         " coalesce(extract(epoch FROM statement_timestamp() - min(next_attempt_at)"
         "  FILTER (WHERE state <> 'dead')), 0)"
-        f" FROM {table.__tablename__} WHERE state <> 'done' GROUP BY 1, 2"
+        f" FROM {table.__tablename__} WHERE state <> 'done'"
+        "  AND state IN ('pending', 'running', 'dead') AND next_attempt_at < %s GROUP BY 1, 2",
+        (NEVER,),
     )
     found: dict[str, Depth] = {}
     for group, reason, waiting, running, count, retrying, oldest in rows:

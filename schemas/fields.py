@@ -28,6 +28,13 @@ VALUE_CHARACTERS = 1000
 AMOUNT = r"^[0-9]{1,8}(\.[0-9]{1,2})?$"  # fits DECIMAL(10,2); ASCII digits only
 CURRENCY = r"^[A-Z]{3}$"
 
+# Not what the RFCs allow, but what mail systems deliver to; international domains in their ASCII
+# form. No quotes, commas, brackets or white space: one address is one recipient.
+EMAIL = (
+    r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+"
+    r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])$"
+)
+
 # C0 and C1 control characters, DEL, and surrogates, which no UTF-8 writer accepts.
 UNWANTED = "[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 UNSTORABLE = "\0"  # the one character neither text nor jsonb can hold

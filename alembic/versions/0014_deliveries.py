@@ -42,6 +42,8 @@ TABLES = (
     """,
     "CREATE INDEX idx_bonus_deliveries_due ON bonus_deliveries(kind, lane, next_attempt_at)"
     " WHERE state = 'pending'",
+    "CREATE INDEX idx_bonus_deliveries_next ON bonus_deliveries(kind, next_attempt_at)"
+    " WHERE state = 'pending'",
     "CREATE INDEX idx_bonus_deliveries_state ON bonus_deliveries(state, next_attempt_at)"
     " WHERE state <> 'done'",
     """

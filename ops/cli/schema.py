@@ -7,11 +7,13 @@ from pydantic import BaseModel
 
 from base.errors import Misused
 from ops.cli import output
+from schemas.bonuses import BonusMetadata
 from schemas.campaigns import CampaignSettings
 from schemas.integrations import IntegrationSettings
 
 # One line a shape: its name here, what it is, and which column holds it.
 SHAPES: dict[str, tuple[type[BaseModel], str]] = {
+    "bonus": (BonusMetadata, "bonuses.metadata"),
     "campaign": (CampaignSettings, "campaigns.settings"),
     "integration": (IntegrationSettings, "integrations.settings"),
 }

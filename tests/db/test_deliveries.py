@@ -8,7 +8,7 @@ import pytest
 
 from db import deliveries
 from db.connection import Tx
-from db.deliveries import NEVER, Sold
+from db.deliveries import Sold
 from tests import make
 from tests.make import Made
 
@@ -56,7 +56,6 @@ def test_a_delivery_waits_for_an_address_and_is_due_with_one(tx: Tx, campaign: M
     assert before == [(True, None), (False, b"sealed")]
     assert _rows(tx, "next_attempt_at < now() + interval '1 s', address") == [(True, b"sealed")] * 2
     assert _rows(tx, "state")[0] == ("pending",)
-    assert NEVER.year == 9999
 
 
 def test_an_address_nobody_can_read_is_none(tx: Tx, campaign: Made) -> None:
