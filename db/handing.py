@@ -40,7 +40,8 @@ _CLAIM = (
         FROM due WHERE d.id = due.id RETURNING d.*
     )
     SELECT mine.id, mine.attempts, mine.tries, mine.repeats, mine.lane, mine.receipt, mine.address,
-        mine.revoked_at, b.id, b.name, b.description, b.file_url, b.metadata, c.name, u.status
+        mine.delivered_at, mine.revoked_at, b.id, b.name, b.description, b.file_url, b.metadata,
+        c.name, u.status
     FROM mine LEFT JOIN bonuses b ON b.id = mine.bonus_id
         LEFT JOIN campaigns c ON c.id = b.campaign_id LEFT JOIN users u ON u.id = mine.user_id
     ORDER BY mine.next_attempt_at, mine.id
@@ -58,6 +59,7 @@ class DueMail(NamedTuple):
     lane: str
     receipt: str
     address: bytes | None
+    delivered_at: datetime | None
     revoked_at: datetime | None
     bonus_id: UUID | None
     bonus_name: str | None
@@ -173,6 +175,11 @@ def _count(tx: Tx, counts: list[Any]) -> None:
         " WHERE b.id = told.id",
         (ids, [row[1] for row in counts], [row[2] for row in counts]),
     )
+
+
+def hurry(tx: Tx, seconds: float) -> None:
+    """From now on in this transaction, wait no longer for anybody's lock."""
+    tx.execute("SELECT set_config('lock_timeout', %s, true)", (f"{round(seconds * 1000)}ms",))
 
 
 def renew(tx: Tx, mine: Iterable[tuple[int, int]], lease_seconds: float) -> None:

@@ -11,7 +11,9 @@ from uuid import UUID
 from psycopg.rows import dict_row
 
 from db import work
+from db.bonus_claims import BonusClaim
 from db.connection import Tx
+from db.deliveries import BonusDelivery
 from db.held import HeldEvent
 from db.purges import Purge
 from db.webhooks import Webhook
@@ -25,6 +27,7 @@ class Noun(NamedTuple):
     user: str
     campaign: str
     item: bool = False  # whether it has an item, in bytes, that may be edited
+    kept: bool = False  # whether a dropped one stays, done and without its address
 
 
 NOUNS = {
@@ -33,6 +36,8 @@ NOUNS = {
         Purge, "noun",
         "CASE noun WHEN 'user' THEN key END", "CASE noun WHEN 'campaign' THEN key END",
     ),
+    "delivery": Noun(BonusDelivery, "kind", "user_id", "campaign_id", kept=True),
+    "claim": Noun(BonusClaim, "'claim'", "user_id", "campaign_id", kept=True),
     "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),
 }  # fmt: skip
 
@@ -128,10 +133,14 @@ def replay(tx: Tx, noun: str, ids: list[int]) -> int:
 
 def drop(tx: Tx, noun: str, ids: list[int]) -> int:
     """Throw letters away for good; returns how many of these were dead."""
-    done = tx.execute(
-        f"DELETE FROM {NOUNS[noun].table.__tablename__} WHERE id = ANY(%s) AND state = 'dead'",
-        (ids,),
+    of = NOUNS[noun]
+    how = (
+        f"UPDATE {of.table.__tablename__}"
+        " SET state = 'done', outcome = 'dropped', reason = NULL, address = NULL"
+        if of.kept
+        else f"DELETE FROM {of.table.__tablename__}"
     )
+    done = tx.execute(f"{how} WHERE id = ANY(%s) AND state = 'dead'", (ids,))
     return done.rowcount
 
 

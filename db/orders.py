@@ -100,6 +100,20 @@ def find(tx: Tx, keys: Iterable[Key]) -> dict[Key, OrderRow]:
     return {(row[1], row[2]): OrderRow(*row) for row in rows}
 
 
+def hold(tx: Tx, keys: Iterable[Key]) -> dict[Key, OrderRow]:
+    """Those of these orders that exist, ours until we commit; makes none."""
+    wanted = sorted(set(keys))
+    if not wanted:
+        return {}
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM orders"
+        " WHERE (user_id, receipt) IN (SELECT * FROM unnest(%s::uuid[], %s::varchar[]))"
+        " ORDER BY user_id, receipt FOR UPDATE",
+        ([one[0] for one in wanted], [one[1] for one in wanted]),
+    )
+    return {(row[1], row[2]): OrderRow(*row) for row in rows}
+
+
 def lock_upsells(tx: Tx, parents: Iterable[Key]) -> list[OrderRow]:
     """Orders that were upsells to these and have no campaign yet, ours until we commit.
 

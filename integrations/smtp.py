@@ -88,7 +88,7 @@ class Line:
 
     def __init__(self, server: Server, seconds: float) -> None:
         """`seconds` is how long each answer may take; twice that for the end of a mail."""
-        self._server = server
+        self.server = server
         self._seconds = seconds
         self._client: SMTP | None = None
 
@@ -131,7 +131,7 @@ class Line:
     async def _connected(self) -> SMTP:
         if self._client is not None and self._client.is_connected:
             return self._client
-        server = self._server
+        server = self.server
         client = SMTP(
             hostname=server.host,
             port=server.port,

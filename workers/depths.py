@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from db import held, purges, webhooks, work
+from db import bonus_claims, deliveries, held, purges, webhooks, work
 from db.connection import Tx
 from journal import claims
 from journal.streams import Kind
@@ -12,6 +12,7 @@ from workers.queues import JOURNAL_QUEUES, Queue
 # told apart by their kind.
 TABLES: dict[Queue, list[work.Table]] = {
     Queue.MAINTENANCE: [purges.Purge],
+    Queue.BONUSES: [deliveries.BonusDelivery, bonus_claims.BonusClaim],
     Queue.WEBHOOKS: [webhooks.Webhook],
 }
 

@@ -2,7 +2,8 @@
 
 import dramatiq.worker
 
-from workers import clicks, conversions, held, webhooks
+from workers import bonuses, clicks, conversions, held, webhooks
+from workers.bonuses import Postman
 from workers.broker import broker
 from workers.lifeline import Lifeline
 from workers.maintenance import purges
@@ -17,5 +18,6 @@ dramatiq.worker.POST_PROCESS_MESSAGE_RETRY_DELAY_SECS = 1
 broker.add_middleware(Orders())
 broker.add_middleware(Lifeline())
 broker.add_middleware(CountRuns())
+broker.add_middleware(Postman())
 
-__all__ = ["broker", "clicks", "conversions", "held", "purges", "webhooks"]
+__all__ = ["bonuses", "broker", "clicks", "conversions", "held", "purges", "webhooks"]

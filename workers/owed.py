@@ -3,6 +3,8 @@
 from typing import NamedTuple
 
 from db import work
+from db.bonus_claims import BonusClaim
+from db.deliveries import BonusDelivery
 from db.held import HeldEvent
 from db.purges import Purge
 from journal.streams import Kind
@@ -23,6 +25,9 @@ OWED = (
     Owed(JOURNAL_QUEUES[Kind.CLICKS], HeldEvent, "held.release", Kind.CLICKS),
     Owed(JOURNAL_QUEUES[Kind.CONVERSIONS], HeldEvent, "held.release_conversions", Kind.CONVERSIONS),
     Owed(JOURNAL_QUEUES[Kind.WEBHOOKS], HeldEvent, "held.release_webhooks", Kind.WEBHOOKS),
+    Owed(Queue.BONUSES, BonusClaim, "bonuses.match"),
+    Owed(Queue.BONUSES, BonusDelivery, "bonuses.link", "download"),
+    Owed(Queue.BONUSES, BonusDelivery, "bonuses.mail", "email"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
 )
 
