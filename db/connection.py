@@ -14,6 +14,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from base.errors import StoreAway
 from base.settings import settings
 from db.silence import bounded
+from db.texts import Texts
 
 Tx = psycopg.Connection[TupleRow]
 
@@ -101,6 +102,8 @@ def _configure(connection: Tx) -> None:
     # Whatever a role or database has as its default: waiting for a ledger entry and then seeing
     # it needs a fresh snapshot for each statement.
     connection.isolation_level = IsolationLevel.READ_COMMITTED
+    if connection.info.encoding == "utf-8":
+        connection.adapters.register_dumper(list, Texts)
 
 
 @contextmanager

@@ -126,7 +126,15 @@ def owe(tx: Tx, sold: Iterable[Sold]) -> int:
     )
     if not rows:
         return 0
-    values = {
+    giving = _with_bonus(tx, {one.campaign_id for one in rows})
+    owing = [one for one in rows if one.campaign_id in giving]
+    new = sum(row[0] for row in tx.execute(_OWE, _values(owing))) if owing else 0
+    tx.execute(_WAKE, _values(rows))
+    return new
+
+
+def _values(rows: list[Sold]) -> dict[str, object]:
+    return {
         "user": [one.user_id for one in rows],
         "campaign": [one.campaign_id for one in rows],
         "order": [one.order_id for one in rows],
@@ -135,9 +143,16 @@ def owe(tx: Tx, sold: Iterable[Sold]) -> int:
         "buyer": [_sealed(one.buyer) for one in rows],
         "never": NEVER,
     }
-    new = sum(1 for row in tx.execute(_OWE, values) if row[0])
-    tx.execute(_WAKE, values)
-    return new
+
+
+def _with_bonus(tx: Tx, campaign_ids: set[str]) -> set[str]:
+    """Those of these campaigns that give one: most sales owe nothing, and cost nothing then."""
+    rows = tx.execute(
+        "SELECT DISTINCT campaign_id::text FROM bonuses"
+        " WHERE campaign_id = ANY(%s::uuid[]) AND is_active",
+        (list(campaign_ids),),
+    )
+    return {row[0] for row in rows}
 
 
 def _sealed(buyer: str | None) -> bytes | None:

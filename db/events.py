@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from psycopg import sql
 from psycopg.rows import class_row
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index
@@ -161,7 +162,7 @@ def find_clicks(tx: Tx, click_ids: Iterable[str]) -> dict[str, ClickRow]:
     rows = tx.execute(
         "SELECT wanted.click_id, found.user_id::text, found.campaign_id::text, found.source,"
         "  wanted.at, (SELECT jsonb_object_agg(key, value) FROM jsonb_each(found.metadata)"
-        f"  WHERE key = ANY({_INHERITED}))"
+        f"  WHERE key = ANY({_INHERITED}))::text"
         " FROM unnest(%s::timestamptz[], %s::text[]) AS wanted (at, click_id)"
         " CROSS JOIN LATERAL ("
         "  SELECT user_id, campaign_id, source, metadata FROM analytics_events"
@@ -169,7 +170,10 @@ def find_clicks(tx: Tx, click_ids: Iterable[str]) -> dict[str, ClickRow]:
         "  LIMIT 1) AS found",
         ([time_of(one) for one in wanted], wanted),
     )
-    return {row[0]: ClickRow(row[0], row[1], row[2], row[3], row[4], row[5] or {}) for row in rows}
+    return {
+        row[0]: ClickRow(row[0], row[1], row[2], row[3], row[4], orjson.loads(row[5] or "{}"))
+        for row in rows
+    }
 
 
 class Change(NamedTuple):

@@ -83,5 +83,6 @@ def add(tx: Tx, facts: Iterable[Fact]) -> None:
         tx.cursor() as cursor,
         cursor.copy(f"COPY receipts ({', '.join(Fact._fields)}) FROM STDIN") as stream,
     ):
-        for row in rows:
-            stream.write_row(row)
+        for *texts, flags, created_at in rows:
+            # Our own words, and mostly none: an empty list costs psycopg more than all the rest.
+            stream.write_row((*texts, f"{{{','.join(flags)}}}", created_at))
