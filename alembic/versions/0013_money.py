@@ -113,7 +113,7 @@ TABLES = (
 # A door hears of new, rotated and disabled keys by the log that it polls anyway.
 WATCH = """
 CREATE FUNCTION hopfleet_log_integrations() RETURNS trigger
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF TG_OP <> 'DELETE' THEN
         INSERT INTO link_changes (noun, key) VALUES ('integration', encode(NEW.key_digest, 'hex'));
