@@ -19,6 +19,13 @@ FLEET_ONLY = frozenset(
         "trust",
         "source_cut",
         "view_id",
+        "role",
+        "rate",
+        "rate_date",
+        "no_rate",
+        "excess",
+        "conflict",
+        "outside_window",
     }
 )
 

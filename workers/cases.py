@@ -61,7 +61,8 @@ def read(found: Found) -> Case:
         integration = str(UUID(item["integration"])) if "integration" in item else None
         told = [item["click"]] if "click" in item else []
         candidates = _clicks([*told, *item.get("clicks", [])])
-        receipt = item.get("receipt") or item["meta"].get("order_id") or ""
+        meta = item["meta"]
+        receipt = item.get("receipt") or meta.get("order_id") or meta.get("receipt") or ""
         amount = money.amount(item["amount"]) if "amount" in item else None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Permanent(f"not an item: {type(error).__name__}") from error

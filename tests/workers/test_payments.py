@@ -1,5 +1,7 @@
 """Payments: whatever doors tell, in whatever order and how often, each counts once."""
 
+import random
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from itertools import permutations
 from typing import Any
@@ -333,3 +335,34 @@ def test_other_currencies_count_in_dollars_of_the_day(session: Tx, campaign: mak
     euro, yen = paid(session, "metadata")
     assert (euro["amount"], euro["currency"], euro["rate"]) == ("10.00", "EUR", "1.1")
     assert (yen["no_rate"], yen["currency"]) == (True, "JPY")
+
+
+# --- at the same time
+
+
+def test_doors_that_tell_of_the_same_sales_at_once_make_one_event_each(
+    session: Tx, campaign: make.Made
+) -> None:
+    click, user = clicked(campaign), campaign["user_id"]
+    roads: list[dict[str, Any]] = [
+        {"amount": "40.00", "role": "AFFILIATE", "clicks": [click], **INS},
+        {"amount": "41.00", "click": click, **POSTBACK},
+        {"amount": "42.00", "click": click, **API},
+        {"amount": "99.00", "campaign": str(campaign["id"]), **PIXEL},
+    ]
+    batches = [
+        [sale(user, receipt=f"R{at}", **road) for at in range(40)] for road in roads for _ in (1, 2)
+    ]
+    for at, one in enumerate(batches):
+        random.Random(at).shuffle(one)  # so that locks are wanted in all orders
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(tell_at_once, batches))
+
+    assert paid(session, "revenue") == [Decimal("40.00")] * 40
+    assert len({meta["receipt"] for meta in paid(session, "metadata")}) == 40
+
+
+def tell_at_once(items: list[Any]) -> None:
+    with transaction() as tx:
+        store(tx, Kind.CONVERSIONS, [claimed(*items)], now(), Outcome(Kind.CONVERSIONS))
