@@ -14,6 +14,7 @@ from workers.cases import Case
 
 MOST = timedelta(minutes=15)
 SLACK = timedelta(minutes=1)  # a door appends in milliseconds; a clock may be off by more
+AHEAD = timedelta(minutes=10)  # beyond, no door has made it
 _LOOK_SECONDS = 0.5
 
 _looked = -1.0
@@ -33,8 +34,8 @@ def may_come(tx: Tx, cases: Iterable[Case]) -> set[int]:
         batch = case.found.batch
         if batch and now - time_of(batch) > MOST:
             continue
-        newest = max(time_of(one) for one in case.candidates)
-        if newest > now - SLACK or _may_hold(tx, newest):
+        moments = [moment for one in case.candidates if (moment := time_of(one)) < now + AHEAD]
+        if moments and (max(moments) > now - SLACK or _may_hold(tx, max(moments))):
             waiting.add(id(case))
     return waiting
 

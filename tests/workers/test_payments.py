@@ -308,6 +308,15 @@ def test_a_sale_waits_for_its_click(session: Tx, campaign: make.Made) -> None:
     assert paid(session, "campaign_id") == [campaign["id"]]
 
 
+@pytest.mark.parametrize("ahead", [60 * MINUTE, 70 * 365 * 24 * 60 * MINUTE], ids=["hour", "life"])
+def test_a_click_of_the_future_is_not_waited_for(
+    session: Tx, campaign: make.Made, ahead: int
+) -> None:
+    tell(sale(campaign["user_id"], click=uuid7_hex(wall_ms() + ahead), receipt="R", **POSTBACK))
+
+    assert paid(session, "campaign_id") == [None]
+
+
 def test_a_sale_inherits_what_is_known_of_its_click(session: Tx, campaign: make.Made) -> None:
     click = clicked(campaign, source="mail", meta={"sub1": "red", "country": "DE", "ip": "x"})
 
