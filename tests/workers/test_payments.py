@@ -15,18 +15,12 @@ from db.connection import Tx, transaction
 from journal.streams import Kind
 from tests import make
 from tests.conftest import Connect
-from tests.workers.items import claimed, item, rows, sale
-from workers.held import release_conversions
+from tests.workers.items import claimed, sale
+from tests.workers.paying import API, INS, PIXEL, POSTBACK, clicked, ledger, paid, tell, total
 from workers.outcome import Outcome
 from workers.store import store
 
 pytestmark = pytest.mark.usefixtures("journal")
-
-INS = {"door": "clickbank", "integration": str(UUID(int=1))}
-POSTBACK = {"door": "postback", "integration": str(UUID(int=1))}
-PIXEL = {"door": "p"}
-API = {"door": "events"}
-MINUTE = 60_000
 
 
 @pytest.fixture
@@ -37,39 +31,6 @@ def session(connect: Connect) -> Tx:
 @pytest.fixture
 def campaign(session: Tx) -> make.Made:
     return make.campaign(session)
-
-
-def tell(*items: Any, kind: Kind = Kind.CONVERSIONS) -> Outcome:
-    """Store items, each in a transaction of its own; returns the last outcome."""
-    for one in items:
-        outcome = Outcome(kind)
-        with transaction() as tx:
-            store(tx, kind, [claimed(one)], now(), outcome)
-    return outcome
-
-
-def clicked(campaign: make.Made, minutes_ago: int = 5, **more: Any) -> str:
-    """A stored click's id."""
-    click = item(campaign["user_id"], campaign["id"],
-                 id=uuid7_hex(wall_ms() - minutes_ago * MINUTE), door="r", **more)  # fmt: skip
-    tell(click, kind=Kind.CLICKS)
-    return click["id"]
-
-
-def paid(session: Tx, *columns: str) -> list[Any]:
-    """The events that are no clicks, in the order of their ids, by these columns."""
-    found = [row for row in rows(session) if row["event_type"] != "click"]
-    return [tuple(row[name] for name in columns) if len(columns) > 1 else row[columns[0]]
-            for row in found]  # fmt: skip
-
-
-def total(session: Tx) -> Decimal:
-    return sum((one for one in paid(session, "revenue") if one is not None), Decimal(0))
-
-
-def ledger(session: Tx) -> list[str]:
-    found = session.execute("SELECT verdict FROM receipts ORDER BY id").fetchall()
-    return [row[0] for row in found]
 
 
 # --- one sale, many roads
@@ -243,88 +204,6 @@ def test_pending_counts_when_it_is_approved_and_is_taken_back_when_rejected(
     assert paid(session, "event_type") == ["conversion", "refund"]
     assert paid(session, "metadata")[1]["reason"] == "rejected"
     assert ledger(session) == ["noted", "counted", "reversed", "noted"]
-
-
-# --- attribution
-
-
-def test_an_upsell_follows_the_first_sale_whichever_is_told_first(
-    session: Tx, campaign: make.Made
-) -> None:
-    click, user = clicked(campaign), campaign["user_id"]
-    first = sale(user, receipt="FIRST", clicks=[click], **INS)
-    upsell = sale(user, receipt="SECOND", parent="FIRST", **INS)
-
-    tell(upsell, first, sale(user, receipt="THIRD", parent="FIRST", **INS))
-
-    assert paid(session, "campaign_id") == [campaign["id"]] * 3
-    assert {meta["click_id"] for meta in paid(session, "metadata")} == {click}
-
-
-def test_ids_that_contradict_each_other_are_flagged_and_none_is_taken(
-    session: Tx, campaign: make.Made
-) -> None:
-    other = make.campaign(session, user_id=campaign["user_id"])
-
-    tell(sale(campaign["user_id"], clicks=[clicked(campaign), clicked(other)], receipt="R", **INS))
-
-    assert paid(session, "campaign_id") == [None]
-    assert paid(session, "metadata")[0]["conflict"] is True
-
-
-def test_another_users_click_brings_nothing(session: Tx, campaign: make.Made) -> None:
-    stranger = make.user(session)
-
-    tell(sale(stranger["id"], click=clicked(campaign), receipt="R", **POSTBACK))
-
-    assert paid(session, "user_id", "campaign_id") == [(stranger["id"], None)]
-    assert paid(session, "metadata")[0]["orphan"] is True
-
-
-def test_a_click_counts_for_as_long_as_its_campaign_says(session: Tx) -> None:
-    campaign = make.campaign(session, settings={"attribution_days": 1})
-    fresh, old = clicked(campaign, 23 * 60), clicked(campaign, 25 * 60)
-
-    tell(
-        sale(campaign["user_id"], click=fresh, receipt="A", **API),
-        sale(campaign["user_id"], click=old, receipt="B", **API),
-    )
-
-    assert paid(session, "campaign_id") == [campaign["id"], None]
-    assert paid(session, "metadata")[1]["outside_window"] is True
-
-
-def test_a_sale_waits_for_its_click(session: Tx, campaign: make.Made) -> None:
-    late = uuid7_hex(wall_ms())
-    tell(sale(campaign["user_id"], click=late, receipt="R", **POSTBACK))
-    before = rows(session)
-    tell(item(campaign["user_id"], campaign["id"], id=late, door="r"), kind=Kind.CLICKS)
-    session.execute("UPDATE held_events SET next_attempt_at = now()")
-    session.commit()
-
-    release_conversions()
-
-    assert before == []
-    assert paid(session, "campaign_id") == [campaign["id"]]
-
-
-@pytest.mark.parametrize("ahead", [60 * MINUTE, 70 * 365 * 24 * 60 * MINUTE], ids=["hour", "life"])
-def test_a_click_of_the_future_is_not_waited_for(
-    session: Tx, campaign: make.Made, ahead: int
-) -> None:
-    tell(sale(campaign["user_id"], click=uuid7_hex(wall_ms() + ahead), receipt="R", **POSTBACK))
-
-    assert paid(session, "campaign_id") == [None]
-
-
-def test_a_sale_inherits_what_is_known_of_its_click(session: Tx, campaign: make.Made) -> None:
-    click = clicked(campaign, source="mail", meta={"sub1": "red", "country": "DE", "ip": "x"})
-
-    tell(sale(campaign["user_id"], click=click, receipt="R", **POSTBACK))
-
-    assert paid(session, "source") == ["mail"]
-    meta = paid(session, "metadata")[0]
-    assert (meta["sub1"], meta["country"], "ip" in meta) == ("red", "DE", False)
 
 
 # --- money of other countries
