@@ -47,10 +47,7 @@ class Writes:
 
     # --- rows
 
-    def row(
-        self, case: Case, fact: Fact, known: Iterable[Payment], click: Click | None,
-        counted: str | None,
-    ) -> None:  # fmt: skip
+    def row(self, case: Case, fact: Fact, click: Click | None, counted: str | None) -> None:
         """The row that a fact writes, if it does; `counted` is the row that counted before."""
         if fact.verdict not in _WRITES_ROWS:
             return
@@ -65,8 +62,6 @@ class Writes:
             event_type, meta["reason"] = "refund", item.get("reason") or "rejected"
         elif event_type == "refund":
             meta["reason"] = item.get("reason") or fact.state
-            if excess(known, fact.receipt, fact.role):
-                meta["excess"] = True
         if event_type == "refund" and fact.verdict != Verdict.DUPLICATE:
             self._returned.add(fact.order_id)
         case.found.row = payment_row(

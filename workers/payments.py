@@ -13,7 +13,7 @@ from db import idempotency, rates
 from db.connection import Tx
 from db.orders import OrderRow
 from rules import money
-from rules.payments import Payment, Verdict, is_paid_by, matching, verdict
+from rules.payments import Payment, Verdict, excess, is_paid_by, matching, verdict
 from schemas.receipts import Fact
 from workers import click_waits
 from workers.cases import Case, read
@@ -107,7 +107,7 @@ def _decide(case: Case, book: Book, writes: Writes, ended: Ended) -> None:
     fact = _fact(case, order, old, said, known.values())
     payment = book.learn(case, fact)
     writes.fact(fact)
-    writes.row(case, fact, known.values(), book.click(case.match.click_id), counted)
+    writes.row(case, fact, book.click(case.match.click_id), counted)
     if said is Verdict.CORRECT:
         writes.corrected(case, book.facts(order), payment)
     if said is Verdict.COUNT:
@@ -125,9 +125,10 @@ def _fact(
     revenue: Decimal | None = None
     if said is Verdict.COUNT:
         revenue = case.dollars
-        is_refund = told.type == "refund"
-        if is_refund and not any(one.trust and is_paid_by(told, one) for one in known):
-            flags.append("orphan")
+        if told.type == "refund":
+            flags += _oddities_of_refund(case, known)
+        if "no_rate" in case.meta:
+            flags.append("no_rate")
     elif said is Verdict.CORRECT and old is not None and case.dollars is not None:
         revenue = case.dollars - old.revenue
     elif said is Verdict.REVERSE and old is not None:
@@ -138,6 +139,14 @@ def _fact(
         old.event_id if old else case.item["id"], case.item["id"], case.match.click_id,
         case.match.campaign_id, case.item.get("reason"), flags, case.at,
     )  # fmt: skip
+
+
+def _oddities_of_refund(case: Case, known: Iterable[Payment]) -> list[str]:
+    told = case.report
+    if not any(one.trust and is_paid_by(told, one) for one in known):
+        return ["orphan"]
+    this = Payment(case.item["id"], told.receipt, told.type, revenue=case.dollars or Decimal(0))
+    return ["excess"] if excess([*known, this], told.receipt, told.role) else []
 
 
 def _hand_down(order: OrderRow, book: Book, writes: Writes) -> None:
