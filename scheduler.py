@@ -36,7 +36,7 @@ from db.connection import Tx, transaction
 from journal import claims, spool
 from journal.streams import Kind
 from workers import controls, draining, nudges
-from workers.maintenance import auditing
+from workers.maintenance import auditing, oddities
 from workers.owed import OWED
 from workers.queues import JOURNAL_QUEUES
 from workers.watching import watch
@@ -136,6 +136,7 @@ CHORES = (
     Chore("sweep_rows", 1, sweep_rows),
     Chore("settle_drains", 1, settle_drains),
     Chore("audit_events", 60, audit_events),
+    Chore("count_oddities", 60, oddities.count),
     Chore("make_partitions", 3600, make_partitions),
     Chore("prune", 3600, prune),
     Chore("prune_ledger", 6 * 3600, prune_ledger),
@@ -190,6 +191,7 @@ def _watched(chores: Chores) -> Watch:
     watching.part("sweeps", lambda: chores.hanging(sweeps, MOST_SWEEP_SECONDS))
     watching.numbers(chores.collect)
     watching.numbers(auditing.collect)
+    watching.numbers(oddities.collect)
     return watching
 
 

@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from base.ids import is_click_id, time_of
 from db.connection import Tx
+from db.oddities import FLAGS
 
 
 class Told(NamedTuple):
@@ -163,8 +164,8 @@ def page(tx: Tx, which: Which, limit: int, before: int | None = None) -> list[Li
         " LEFT JOIN campaigns c ON c.id = o.campaign_id CROSS JOIN LATERAL ("
         "  SELECT count(*) AS reports, sum(r.revenue) AS revenue,"
         "   array_agg(DISTINCT r.state::text) AS states,"
-        "   ARRAY(SELECT DISTINCT unnest(f.flags)::text FROM receipts f"
-        "    WHERE f.order_id = o.id ORDER BY 1) AS flags"
+        f"   ARRAY(SELECT DISTINCT now.flag FROM {FLAGS} WHERE odd.order_id = o.id"
+        "    AND now.flag IS NOT NULL ORDER BY 1) AS flags"
         "  FROM receipts r WHERE r.order_id = o.id) AS told"
         f" WHERE told.reports > 0 AND {' AND '.join(wheres)} ORDER BY o.id DESC LIMIT %(limit)s",
         {**values, "before": _MOST_ID if before is None else before, "limit": limit},

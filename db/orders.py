@@ -35,6 +35,11 @@ class Order(Base):
             "campaign_id",
             postgresql_where=text("campaign_id IS NOT NULL"),
         ),
+        Index(
+            "idx_orders_unattributed",
+            "created_at",
+            postgresql_where=text("campaign_id IS NULL"),
+        ),
     )
 
     id: Mapped[Serial]

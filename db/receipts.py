@@ -29,6 +29,7 @@ class Receipt(Base):
         ),
         Index("idx_receipts_order_id", "order_id"),
         Index("idx_receipts_user_id", "user_id", "id"),
+        Index("idx_receipts_flagged", "created_at", postgresql_where=text("flags <> '{}'")),
     )
 
     id: Mapped[Serial]

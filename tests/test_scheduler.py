@@ -30,6 +30,7 @@ from tests.conftest import Connect
 from tests.journal import putting
 from tests.make import batch_id
 from tests.reading import ROOT
+from workers.maintenance import oddities
 from workers.queues import Queue
 
 DAY_MS = 86_400_000
@@ -171,6 +172,19 @@ def test_old_keys_and_dead_letters_go_young_ones_stay(session: Tx) -> None:
 
     assert session.execute("SELECT event_id FROM idempotency_keys").fetchall() == [("young",)]
     assert counted(session, "held_events") == 1
+
+
+def test_odd_payments_are_counted_for_who_watches(session: Tx) -> None:
+    make.receipt(session, make.order(session, make.user(session)["id"]), flags=["conflict"])
+
+    oddities.count()
+
+    [family] = oddities.collect()
+    told = {sample.labels["kind"]: sample.value for sample in family.samples}
+    assert {kind: count for kind, count in told.items() if count} == {
+        "unattributed": 1, "conflict": 1,
+    }  # fmt: skip
+    assert "orphan" in told  # zero, not missing: an alert has to see it
 
 
 def test_old_webhooks_go_unless_something_is_still_owed_to_them(session: Tx) -> None:

@@ -12,6 +12,7 @@ from ops.cli import (
     doctor_broker,
     doctor_database,
     doctor_host,
+    doctor_payments,
     doctor_redis,
     doctor_work,
     output,
@@ -26,6 +27,7 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("broker's server", doctor_broker.check),
     ("work", doctor_work.check),
     ("audit", doctor_audit.check),
+    ("payments", doctor_payments.check),
     ("spool", doctor_host.check_spool),
     ("settings", doctor_host.check_settings),
 )

@@ -1,5 +1,6 @@
 """`hopfleet status`: what runs on this host for the data folder, and what it does right now."""
 
+from datetime import timedelta
 from typing import Any
 
 import typer
@@ -7,7 +8,9 @@ import typer
 from base import clock
 from base.errors import HopfleetError
 from base.settings import settings
+from db import oddities
 from ops.cli import filling, output, queues
+from ops.cli.database import transaction
 from ops.local import asking
 from ops.local.asking import Told, total
 from ops.local.drawing import draw, picture
@@ -15,6 +18,7 @@ from ops.local.folder import DataFolder
 from ops.local.leftovers import Register
 
 MEASURE_SECONDS = 1.0
+ODD_BACK = timedelta(hours=24)
 # What a process is measured by: its role, the counter, and how that is said.
 PACES = {
     "ingest": ("hopfleet_events_acknowledged_total", "{:,.0f} events/s on disk"),
@@ -55,6 +59,14 @@ def status(json: output.Json = False) -> None:
         output.say("Nothing waits.")
     for left in filling.read():
         output.say(left.says())
+    if odd := ", ".join(f"{count:,} {kind}" for kind, count in _odd().items() if count):
+        output.say(f"Odd orders of the last 24 h: {odd}; `hopfleet conversions list` shows them.")
+
+
+def _odd() -> dict[str, int]:
+    """Orders that a person may want to look at, by kind."""
+    with transaction() as tx:
+        return oddities.counts(tx, clock.now() - ODD_BACK)
 
 
 def _paces(first: list[Told], second: list[Told], seconds: float) -> dict[int, float]:
@@ -93,4 +105,5 @@ def _facts(told: list[Told], paces: dict[int, float]) -> dict[str, Any]:
         ],
         "queues": [row._asdict() for row in queues.read()],
         "room": [left._asdict() for left in filling.read()],
+        "odd_orders": _odd(),
     }

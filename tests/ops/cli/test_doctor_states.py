@@ -15,7 +15,14 @@ from base.settings import settings
 from db import controls, processes, purges
 from db.controls import PAUSED
 from db.held import dead_item, hold
-from ops.cli import doctor_broker, doctor_database, doctor_host, doctor_redis, doctor_work
+from ops.cli import (
+    doctor_broker,
+    doctor_database,
+    doctor_host,
+    doctor_payments,
+    doctor_redis,
+    doctor_work,
+)
 from ops.cli.doctor import BUDGET_SECONDS
 from ops.cli.findings import Finding, Status
 from ops.local import valkey
@@ -178,6 +185,19 @@ def test_a_queue_paused_for_long_with_work_is_told(
 
     assert (fresh.status, long.status) == (Status.OK, Status.WARNING)
     assert "`hopfleet queues resume maintenance`" in long.says
+
+
+def test_payments_that_a_person_must_look_at_are_told(run: Run, connect: Connect) -> None:
+    session = connect()
+    order = make.order(session, make.user(session)["id"])
+    make.receipt(session, order)
+    before = list(doctor_payments.check())
+    make.receipt(session, order, flags=["no_rate"], revenue=None, currency="EUR")
+    after = list(doctor_payments.check())
+
+    assert [one.status for one in before + after] == [Status.OK, Status.WARNING]
+    assert "1 unattributed" in before[0].says
+    assert "`hopfleet rates import`" in after[0].says
 
 
 def test_dead_letters_of_the_last_hour_are_told_apart(
