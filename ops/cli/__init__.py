@@ -1,45 +1,58 @@
 """The command line, one noun a file; a command's module is imported only when it is called.
 
-A new noun is one line in `NOUNS` and a module of that name here with `app = typer.Typer()`. With
+A new noun is one line in `GROUPS` and a module of that name here with `app = typer.Typer()`. With
 one command in it, `hopfleet NOUN` runs it; with several, they are its verbs.
 """
 
 import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import typer
 from pydantic import ValidationError
+from typer.core import TyperGroup
 
 from base.errors import HopfleetError, Misused
 
-# name → what `hopfleet --help` says about it, in the order of the help.
-NOUNS = {
-    "up": "Start everything on this machine: stores, doors, workers, scheduler.",
-    "env": "Print the settings that point other tools at a running `up`.",
-    "migrate": "Bring the database to this version's tables.",
-    "ingest": "Serve the doors.",
-    "worker": "Work on the queues named.",
-    "scheduler": "Run the clock.",
-    "users": "Add, list, change and delete users.",
-    "keys": "Add, list and revoke API keys.",
-    "campaigns": "Add, list, change and delete campaigns and their links.",
-    "links": "Show the addresses of a campaign, ready to be pasted.",
-    "integrations": "Connect networks that report payments: their addresses, keys, templates.",
-    "rates": "Take in the currencies' rates, for payments that are not in dollars.",
-    "events": "Watch events arrive, or import them from access logs.",
-    "bots": "Say who is a bot and who is not: own user agents and networks.",
-    "status": "Draw what runs here, and what it does right now.",
-    "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",
-    "conversions": "Show what was sold, which click it follows, and what came of it.",
-    "webhooks": "Show what networks and Stripe have sent; have it handled again.",
-    "dead": "List, read, edit, replay and drop what could not be done.",
-    "audit": "Prove that everything acknowledged is stored, or show what is not.",
-    "seed": "Fill the tables with events that look real.",
-    "schema": "Show the shapes of settings, as JSON Schema.",
-    "doctor": "Check stores and settings, and say what to do.",
-    "bench": "Measure this machine.",
+# What `hopfleet --help` shows: group → name → what it does, in this order.
+GROUPS = {
+    "Run": {
+        "up": "Start everything on this machine: stores, doors, workers, scheduler.",
+        "env": "Print the settings that point other tools at a running `up`.",
+        "migrate": "Bring the database to this version's tables.",
+        "ingest": "Serve the doors.",
+        "worker": "Work on the queues named.",
+        "scheduler": "Run the clock.",
+    },
+    "Accounts and links": {
+        "users": "Add, list, change and delete users.",
+        "keys": "Add, list and revoke API keys.",
+        "campaigns": "Add, list, change and delete campaigns and their links.",
+        "links": "Show the addresses of a campaign, ready to be pasted.",
+        "events": "Watch events arrive, or import them from access logs.",
+        "bots": "Say who is a bot and who is not: own user agents and networks.",
+    },
+    "Money": {
+        "integrations": "Connect networks that report payments: their addresses, keys, templates.",
+        "conversions": "Show what was sold, which click it follows, and what came of it.",
+        "webhooks": "Show what networks and Stripe have sent; have it handled again.",
+        "rates": "Take in the currencies' rates, for payments that are not in dollars.",
+    },
+    "Watch and repair": {
+        "status": "Draw what runs here, and what it does right now.",
+        "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",
+        "dead": "List, read, edit, replay and drop what could not be done.",
+        "audit": "Prove that everything acknowledged is stored, or show what is not.",
+        "doctor": "Check stores and settings, and say what to do.",
+    },
+    "Try and measure": {
+        "seed": "Fill the tables with events that look real.",
+        "schema": "Show the shapes of settings, as JSON Schema.",
+        "bench": "Measure this machine.",
+    },
 }
+NOUNS = {noun: help_text for group in GROUPS.values() for noun, help_text in group.items()}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -73,6 +86,7 @@ def _wrong_setting(error: ValidationError) -> str:
 def command_line(wanted: str | None) -> typer.Typer:
     """The whole command line, of which only the noun `wanted` is imported and can run."""
     app = typer.Typer(
+        cls=_Grouped,
         help="Hopfleet: click tracking that loses nothing.",
         no_args_is_help=True,
         add_completion=False,
@@ -87,6 +101,16 @@ def command_line(wanted: str | None) -> typer.Typer:
         else:
             app.command(noun, help=help_text)(_nothing)
     return app
+
+
+class _Grouped(TyperGroup):
+    """Lists the commands by what they are for."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # of types Typer keeps private
+        """Write each group with its title."""
+        for title, nouns in GROUPS.items():
+            with formatter.section(title):
+                formatter.write_dl(list(nouns.items()))
 
 
 def _attach(app: typer.Typer, noun: str, help_text: str, module: typer.Typer) -> None:
