@@ -11,7 +11,7 @@ from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, beacons, openapi, postbacks, process, script
+from ingest import answers, beacons, openapi, postbacks, process, script, stripe
 from ingest.http import Request
 from ingest.limits import BEYOND_SHARE, BURST, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
@@ -200,6 +200,12 @@ class Doors:
         self.later(request, self._desk.take(request))
         return None
 
+    def webhook(self, request: Request, name: str, query: bytes) -> bytes | None:
+        """`POST /webhooks/stripe`: what Stripe tells of subscriptions, signed."""
+        if name == "stripe":
+            return stripe.take(self, request)
+        return answers.not_found()
+
     # --- about ourselves
 
     def healthz(self, request: Request, _: str, query: bytes) -> bytes | None:
@@ -287,6 +293,7 @@ _DOORS: dict[tuple[bytes, bytes], Door] = {
     (b"e", b"OPTIONS"): Doors.beacon_preflight,
     (b"postback", b"GET"): Doors.postback,
     (b"postback", b"POST"): Doors.postback,
+    (b"webhooks", b"POST"): Doors.webhook,
 }
 _PAGES: dict[tuple[bytes, bytes], Door] = {
     (b"/v1/events", b"POST"): Doors.events,

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     geo_file: Path | None = None  # a MaxMind-format country file
     respect_gpc: bool = False
 
+    stripe_webhook_secrets: SecretStr | None = None  # comma-separated, while one is rolled
+    stripe_api_key: SecretStr | None = None  # then subscriptions are read again at each event
+    stripe_api_url: str | None = None
+    stripe_livemode: bool | None = None  # unless said, what the key is for; live without one
+    stripe_grace_days: float = Field(7, ge=0, le=365)  # paid for late: active for so long
+
     pool_min: int = Field(5, ge=0)
     pool_max: int = Field(20, ge=1)
     pool_timeout_seconds: float = 30.0
@@ -104,6 +110,15 @@ class Settings(BaseSettings):
         if value is not None and not _is_redis(value.get_secret_value()):
             raise ValueError("it is no address of a Redis: try redis://host:6379/0")
         return value
+
+    @field_validator("stripe_webhook_secrets")
+    @classmethod
+    def _signing_secrets(cls, value: SecretStr | None) -> SecretStr | None:
+        """An empty secret would take what anybody signs with an empty key."""
+        told = value.get_secret_value().strip() if value is not None else ""
+        if told and any(len(part.split()) != 1 or len(part) < 8 for part in told.split(",")):
+            raise ValueError("each secret, between commas, is like whsec_… and none is empty")
+        return SecretStr(told) if told else None
 
     @cached_property
     def _stores(self) -> dict[str, str]:
@@ -183,6 +198,23 @@ class Settings(BaseSettings):
         if not kept:
             raise Misused(f"{path} is empty: delete it, and a new secret is made.")
         return kept.encode()
+
+    @cached_property
+    def stripe_secrets(self) -> tuple[bytes, ...]:
+        """What Stripe signs with; none when its messages are not taken."""
+        told = self.stripe_webhook_secrets
+        return (
+            tuple(part.strip().encode() for part in told.get_secret_value().split(","))
+            if (told is not None)
+            else ()
+        )
+
+    @property
+    def stripe_live(self) -> bool:
+        """Whether Stripe's messages are about real money; those of the other kind are refused."""
+        if self.stripe_livemode is not None:
+            return self.stripe_livemode
+        return self.stripe_api_key is None or "_test_" not in self.stripe_api_key.get_secret_value()
 
     @property
     def secrets_before(self) -> tuple[bytes, ...]:

@@ -92,6 +92,32 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "delivery_attempts", "Each try to hand a bonus's mail to a server."),
     Extra("table", "bonus_downloads", "Each time a bonus's link was followed."),
     Extra("table", "bonus_claims", "Where buyers want their bonus to go, by receipt."),
+    Extra("table", "stripe_customers", "Which user a customer of Stripe's is, and who syncs it."),
+    Extra("table", "stripe_states", "What subscriptions were, and when: the account is its fold."),
+    Extra("table", "stripe_prices", "Which tier a price of Stripe's stands for."),
+    Extra("table", "user_holds", "What suspends an account whatever its billing says."),
+    Extra("table", "user_changes", "What billing changed of a user, and by which event."),
+    *(
+        Extra(
+            "trigger",
+            f"users_hold_{event}",
+            "Who suspends a user by hand, also by plain SQL, is not overruled by a payment.",
+            "users",
+        )
+        for event in ("insert", "update")
+    ),
+    Extra(
+        "index",
+        "idx_users_stripe_customer_id",
+        "A message of Stripe's names a customer, and its user is to be found at once.",
+        "users",
+    ),
+    Extra(
+        "index",
+        "idx_users_trial_ends_at",
+        "Trials that are over are looked for every other second.",
+        "users",
+    ),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

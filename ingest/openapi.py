@@ -80,6 +80,7 @@ def document(url: str) -> dict[str, Any]:
             "/e/{tracking_id}": {"post": _beacon()},
             "/v1/events": {"post": _events()},
             "/postback/{key}": {"get": _postback(), "post": _postback(in_body=True)},
+            "/webhooks/stripe": {"post": _stripe()},
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
             "/readyz": {
                 "get": _page(
@@ -227,6 +228,24 @@ def _postback(*, in_body: bool = False) -> dict[str, Any]:
             "415": _answer("The body is compressed.", _ERROR),
             "429": _answer("The key or the account sends too many.", _ERROR, headers=_LATER),
             "503": _answer("Unknown: send again.", _ERROR),
+        },
+    }
+
+
+def _stripe() -> dict[str, Any]:
+    signature = {
+        "name": "Stripe-Signature", "in": "header", "required": True, "schema": {"type": "string"},
+    }  # fmt: skip
+    return {
+        "summary": "Take in a message of Stripe's, signed over its bytes.",
+        "parameters": [signature],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        "responses": {
+            "200": _answer("On disk, or a message we do not act on."),
+            "400": _answer("Not signed as it should be, or no event for us.", _ERROR),
+            "404": _answer("Stripe's messages are not taken here.", content=_PLAIN),
+            "413": _answer("The body is larger than 512 kB.", content=_PLAIN),
+            "503": _answer("Unknown: Stripe sends it again.", _ERROR, headers=_LATER),
         },
     }
 

@@ -59,6 +59,12 @@ _FILL = {
     "bonus_downloads": "(delivery_id) SELECT n",
     "bonus_claims": "(item_id, user_id, campaign_id, receipt, folded)"
     " SELECT n::text, {id}, {id}, n::text, n::text",
+    "stripe_customers": "(customer_id, user_id) SELECT n::text, {id}",
+    "stripe_states": "(customer_id, subscription_id, event_id, made_at, status)"
+    " SELECT n::text, n::text, n::text, now(), 'active'",
+    "stripe_prices": "(price_id, tier) SELECT n::text, 'agency'",
+    "user_holds": "(user_id, kind) SELECT {id}, 'admin'",
+    "user_changes": "(user_id, cause, before, after) SELECT {id}, 'evt', '{{}}', '{{}}'",
     "host_spools": "(place, bytes) SELECT n::text, n",
 }
 
