@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import BigInteger, ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.connection import Tx
@@ -31,8 +31,8 @@ class StripeCustomer(Base):
 
     customer_id: Mapped[Str255] = mapped_column(primary_key=True)
     user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    sequence: Mapped[int] = mapped_column(server_default=text("0"))
-    written: Mapped[int] = mapped_column(server_default=text("0"))
+    sequence: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    written: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     deleted_at: Mapped[At | None]
     grace_ends_at: Mapped[At | None]
     created_at: Mapped[CreatedAt]
@@ -135,16 +135,27 @@ def deleted(tx: Tx, customer: str, at: datetime) -> None:
     )
 
 
-def keep(tx: Tx, rows: Iterable[StateRow]) -> int:
-    """Add states to their customers' history; returns how many were new."""
-    kept = 0
+def keep(tx: Tx, rows: Iterable[StateRow]) -> None:
+    """Add states to their customers' history; an answer that says nothing new is not kept.
+
+    Answers have ids that begin with `~`, which sorts them behind events of the same second.
+    """
     for row in rows:
-        kept += tx.execute(
+        tx.execute(
             f"INSERT INTO stripe_states ({', '.join(StateRow._fields)})"
-            " VALUES (%s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s) ON CONFLICT DO NOTHING",
-            (*row[:5], orjson.dumps(row.prices).decode(), *row[6:]),
-        ).rowcount
-    return kept
+            " SELECT %(customer_id)s::text, %(subscription_id)s::text, %(event_id)s::text,"
+            "  %(made_at)s::timestamptz, %(status)s::text, %(prices)s::jsonb,"
+            "  %(begun_at)s::timestamptz, %(trial_end)s::timestamptz, %(ended_at)s::timestamptz"
+            " WHERE %(event_id)s::text NOT LIKE '~%%' OR NOT EXISTS (SELECT FROM"
+            "  (SELECT * FROM stripe_states WHERE customer_id = %(customer_id)s::text"
+            "   AND subscription_id = %(subscription_id)s::text"
+            "   ORDER BY made_at DESC, event_id DESC LIMIT 1) AS last"
+            "  WHERE last.status = %(status)s::text AND last.prices = %(prices)s::jsonb"
+            "  AND last.trial_end IS NOT DISTINCT FROM %(trial_end)s::timestamptz"
+            "  AND last.ended_at IS NOT DISTINCT FROM %(ended_at)s::timestamptz)"
+            " ON CONFLICT DO NOTHING",
+            {**row._asdict(), "prices": orjson.dumps(row.prices).decode()},
+        )
 
 
 def states(tx: Tx, customers: list[str]) -> list[StateRow]:

@@ -44,7 +44,7 @@ def told(
     tx: Tx, price: str, lookup: str | None, product: str | None, tier: str | None,
     period: str | None, *, livemode: bool, made_at: datetime,
 ) -> None:  # fmt: skip
-    """Take what Stripe says of a price; older than what we know, or against a person, is nothing."""
+    """Take what Stripe says of a price, unless we know newer; a person's tier stays."""
     tx.execute(
         "INSERT INTO stripe_prices AS known"
         " (price_id, lookup_key, product_id, tier, period, livemode, made_at)"

@@ -25,6 +25,7 @@ class Webhook(WorkRow, Base):
     """
 
     __tablename__ = "webhooks"
+    kind_column = "source"
     __table_args__ = (
         CheckConstraint("state IN ('pending', 'running', 'done', 'dead')", name="state"),
         UniqueConstraint("source", "external_id"),
@@ -160,6 +161,24 @@ def replay(tx: Tx, ids: list[int], *, again: bool = False) -> int:
         (ids, again),
     )
     return done.rowcount
+
+
+def owned(tx: Tx, row_id: int, user_id: UUID | None) -> None:
+    """Say whose a message is, so that it goes with its user."""
+    tx.execute(
+        "UPDATE webhooks SET user_id = coalesce(%s, user_id), updated_at = now() WHERE id = %s",
+        (user_id, row_id),
+    )
+
+
+def save(tx: Tx, row_id: int, attempts: int, body: bytes) -> bool:
+    """Keep how far a long message is; False when its lease was lost."""
+    done = tx.execute(
+        "UPDATE webhooks SET body = %s, updated_at = now()"
+        " WHERE id = %s AND state = 'running' AND attempts = %s",
+        (body, row_id, attempts),
+    )
+    return done.rowcount == 1
 
 
 def prune(tx: Tx, older_than_days: int, limit: int) -> int:

@@ -6,7 +6,7 @@ whoever lost the lease finds no row to finish.
 """
 
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from psycopg.rows import dict_row
 from sqlalchemy import CheckConstraint, Index, text
@@ -21,6 +21,7 @@ class WorkRow:
     """The columns of a work row; put `*work_table_args(name)` into the table's arguments."""
 
     __tablename__: str
+    kind_column: ClassVar[str] = "kind"  # which column tells the kinds of rows apart
 
     id: Mapped[Serial]
     state: Mapped[Word] = mapped_column(server_default="pending")
@@ -56,7 +57,7 @@ def due(tx: Tx, table: Table, limit: int, kind: str | None = None) -> list[int]:
     for what the last worker left.
     """
     name = table.__tablename__
-    only = "" if kind is None else " AND kind = %(kind)s"
+    only = "" if kind is None else f" AND {table.kind_column} = %(kind)s"
     rows = tx.execute(
         f"SELECT id FROM (SELECT id, next_attempt_at FROM {name}"
         f"  WHERE state = 'pending' AND next_attempt_at <= statement_timestamp(){only}"
@@ -76,7 +77,7 @@ def claim(
     Commit before working: the lease, not the transaction, keeps others away.
     """
     name = table.__tablename__
-    only = "" if kind is None else " AND kind = %(kind)s"
+    only = "" if kind is None else f" AND {table.kind_column} = %(kind)s"
     with tx.cursor(row_factory=dict_row) as cursor:
         rows = cursor.execute(
             f"WITH due AS MATERIALIZED (SELECT id FROM {name}"
@@ -188,7 +189,7 @@ def mark(tx: Tx, table: Table, kind: str | None = None) -> tuple[int, int]:
 
 def until(tx: Tx, table: Table, last: int, kind: str | None = None) -> int:
     """How many rows up to `last` are due or being worked on; what waits for its time is not."""
-    only = "" if kind is None else " AND kind = %(kind)s"
+    only = "" if kind is None else f" AND {table.kind_column} = %(kind)s"
     row = tx.execute(
         f"SELECT count(*) FROM {table.__tablename__} WHERE id <= %(last)s{only}"
         " AND (state = 'running'"

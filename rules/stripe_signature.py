@@ -55,4 +55,4 @@ def _digest(secret: bytes, signed: bytes) -> bytes:
 def _is_one_of(signatures: list[bytes], secret: bytes, signed: bytes) -> bool:
     expected = _digest(secret, signed)
     # All of them: how long it takes says nothing about which one was right.
-    return any([hmac.compare_digest(expected, one) for one in signatures])
+    return sum(hmac.compare_digest(expected, one) for one in signatures) > 0

@@ -4,13 +4,14 @@ from collections.abc import Callable
 
 from db.connection import Tx
 from schemas.items import fault
+from workers import stripe_inbox
 from workers.outcome import Found, Outcome
 
 # Takes in the items of its type, within the drain's transaction; returns what became an event's
 # item, and says of all others in the outcome how they ended.
 Take = Callable[[Tx, list[Found], Outcome], list[Found]]
 
-TAKES: dict[str, Take] = {}
+TAKES: dict[str, Take] = {"stripe": stripe_inbox.take}
 
 
 def take(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:

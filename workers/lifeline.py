@@ -14,7 +14,7 @@ from base.logs import log
 from base.memory import settle
 from journal.claims import consumer_name
 from rules import devices
-from workers import nudges, stopping, tally
+from workers import billing, nudges, stopping, tally
 from workers.attendance import BrokerAway
 from workers.queues import Queue
 from workers.watching import watch
@@ -56,6 +56,7 @@ class Lifeline(Middleware):
         watching.part("threads", lambda: _says_dead(worker))
         watching.part("lifeline", lambda: silent(self._beat, MOST_SILENT_SECONDS))
         watching.numbers(tally.collect)
+        watching.numbers(billing.collect)
         watching.open(queues=[queue for queue in Queue if queue in worker.consumers])
 
     def _watch(self, worker: Worker) -> None:

@@ -7,6 +7,7 @@ from db.bonus_claims import BonusClaim
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
 from db.purges import Purge
+from db.webhooks import Webhook
 from journal.streams import Kind
 from workers.queues import JOURNAL_QUEUES, Queue
 
@@ -28,6 +29,7 @@ OWED = (
     Owed(Queue.BONUSES, BonusClaim, "bonuses.match"),
     Owed(Queue.BONUSES, BonusDelivery, "bonuses.link", "download"),
     Owed(Queue.BONUSES, BonusDelivery, "bonuses.mail", "email"),
+    Owed(Queue.WEBHOOKS, Webhook, "webhooks.handle", "stripe"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
 )
 

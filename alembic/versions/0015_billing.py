@@ -87,7 +87,7 @@ TABLES = (
 # gives it another status by hand lifts all that held it. Billing's own writes are no hold.
 HOLD = """
 CREATE FUNCTION hopfleet_hold_user() RETURNS trigger
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF current_setting('hopfleet.billing', true) = 'on' THEN
         RETURN NULL;

@@ -10,7 +10,17 @@ from dramatiq.middleware import AgeLimit, Retries, TimeLimit
 
 from base.errors import Misused
 from tests.reading import ROOT, code
-from workers import clicks, conversions, held, nudges, on_rabbitmq, runner, webhooks
+from workers import (
+    bonuses,
+    clicks,
+    conversions,
+    held,
+    nudges,
+    on_rabbitmq,
+    runner,
+    stripe,
+    webhooks,
+)
 from workers.broker import broker
 from workers.maintenance import purges
 from workers.queues import JOURNAL_QUEUES, Queue
@@ -19,6 +29,10 @@ ACTORS = (
     clicks.drain,
     conversions.drain,
     webhooks.drain,
+    stripe.handle,
+    bonuses.link,
+    bonuses.mail,
+    bonuses.match,
     held.release,
     held.release_conversions,
     held.release_webhooks,
