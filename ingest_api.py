@@ -11,7 +11,8 @@ from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, beacons, openapi, postbacks, process, script, stripe
+from ingest import answers, beacons, bonuses, openapi, postbacks, process, script, stripe
+from ingest.asking import Asking
 from ingest.http import Request
 from ingest.limits import BEYOND_SHARE, BURST, DROP, DROP_NETWORK, Limits
 from ingest.links import Link
@@ -44,6 +45,7 @@ class Doors:
         self.keeper = base.keeper
         self.shaper = Shaper(base.settings, base.clock)
         self.counts = base.counts
+        self.asking = Asking()
         self.limits = Limits(base.settings, asyncio.get_running_loop().time)
         self._desk = Desk(
             base.keys, base.links, self.shaper, base.recorder, self.counts, base.keeper,
@@ -291,6 +293,7 @@ _DOORS: dict[tuple[bytes, bytes], Door] = {
     (b"t", b"HEAD"): Doors.script,
     (b"e", b"POST"): Doors.beacon,
     (b"e", b"OPTIONS"): Doors.beacon_preflight,
+    **{(b"b", method): bonuses.enter for method in (b"GET", b"HEAD", b"POST", b"OPTIONS")},
     (b"postback", b"GET"): Doors.postback,
     (b"postback", b"POST"): Doors.postback,
     (b"webhooks", b"POST"): Doors.webhook,

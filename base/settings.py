@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     limit_tenant_share: float = Field(1_000, ge=0)  # beyond, they wait apart from others'
     limit_tenant: float = Field(100_000, ge=0)  # far above what one door can keep
     limit_key: float = Field(50_000, ge=0)
+    limit_claim: float = Field(1, ge=0)  # of a network, and of a receipt; beyond, they are dropped
 
     smtp_url: SecretStr | None = None  # smtp[s]://user:password@host:port?starttls=1
     smtp_timeout_seconds: float = Field(30.0, gt=0)  # for each answer; twice that for a mail's end

@@ -91,6 +91,7 @@ class Limits:
         self._hard_tenants = Meter(most)
         self._tenants = Meter(share) if self._shares else self._hard_tenants
         self._keys = Meter(chosen.limit_key)
+        self._claims = Meter(chosen.limit_claim)
         self._is_visitors = _visitors(chosen.trusted_proxies)
 
     def visit(self, network: str, user_id: str) -> int:
@@ -146,6 +147,18 @@ class Limits:
         if self._hard_tenants.allows(user_id, now) or not self._is_visitors(network):
             return BEYOND_SHARE
         return DROP_TENANT
+
+    def shared(self, network: str) -> str:
+        """The truncated address of visitors; empty for one that many share, as proxies' are."""
+        return network if self._is_visitors(network) else ""
+
+    def claim(self, network: str, receipt: str) -> bool:
+        """Count one claim of a network and of a receipt; whether it may be kept."""
+        now = self._clock()
+        is_one = self._is_visitors(network)
+        return (not is_one or self._claims.allows(network, now)) and self._claims.allows(
+            receipt, now
+        )
 
     def wait_seconds(self, digest: str, user_id: str) -> float:
         """How long a server has to wait before its key and tenant may post again; 0: not at all."""

@@ -3,6 +3,7 @@
 from functools import cache
 from typing import Any
 
+from ingest import openapi_bonuses
 from rules.networks import TEMPLATES
 from schemas import described
 from schemas.beacon import EVENTS
@@ -81,6 +82,7 @@ def document(url: str) -> dict[str, Any]:
             "/v1/events": {"post": _events()},
             "/postback/{key}": {"get": _postback(), "post": _postback(in_body=True)},
             "/webhooks/stripe": {"post": _stripe()},
+            **openapi_bonuses.paths(_TRACKING),
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
             "/readyz": {
                 "get": _page(

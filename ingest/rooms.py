@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from base.clock import OffsetClock
 from base.settings import Settings
+from ingest.asking import Asking
 from ingest.http import Request
 from ingest.keeper import Keeper
 from ingest.known import Known
@@ -29,6 +30,7 @@ class Rooms(Protocol):
     shaper: Shaper
     counts: Counter[str]
     limits: Limits
+    asking: Asking
 
     def stream(self, request: Request, item: Item) -> Kind | None:
         """Where a visit is kept; None when it is beyond a limit."""

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from schemas.fields import EMAIL
+from schemas.fields import DELIVERABLE
 
 SUBJECT = "Your bonus: {{ bonus.name }}"
 TEXT = """Hello,
@@ -45,8 +45,8 @@ class BonusMetadata(BaseModel):
     text: str = Field(TEXT, min_length=1, max_length=_MOST_TEMPLATE)
     html: str | None = Field(None, max_length=_MOST_TEMPLATE)
     from_name: str | None = Field(None, max_length=200, pattern=r"^[^\r\n\x00]*$")
-    from_email: str | None = Field(None, max_length=255, pattern=EMAIL)
-    reply_to: str | None = Field(None, max_length=255, pattern=EMAIL)
+    from_email: str | None = Field(None, max_length=255, pattern=DELIVERABLE)
+    reply_to: str | None = Field(None, max_length=255, pattern=DELIVERABLE)
     smtp: MailServer | None = Field(None, description="Instead of the installation's server.")
 
 

@@ -37,7 +37,7 @@ CURRENCY = r"^[A-Z]{3}$"
 
 # Not what the RFCs allow, but what mail systems deliver to; international domains in their ASCII
 # form. No quotes, commas, brackets or white space: one address is one recipient.
-EMAIL = (
+DELIVERABLE = (
     r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+"
     r"[A-Za-z](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])$"
 )

@@ -15,7 +15,7 @@ from db.connection import Tx
 from db.deliveries import BonusDelivery
 from db.handing import DueMail
 from integrations.smtp import Server, server_of
-from rules import bonus_links, sending
+from rules import bonus_links, emails, sending
 from rules.bonus_links import BonusLink
 from rules.mails import Mail, compose
 from schemas import bonuses
@@ -64,7 +64,7 @@ def _prepared(tx: Tx, row: DueMail) -> tuple[Server, Mail, str] | None:
         retry(tx, row, SUSPENDED_SECONDS, f"the account is {row.user_status}")
     else:
         try:
-            address = unseal(row.address or b"", settings()).decode()
+            address = emails.address(unseal(row.address or b"", settings()).decode())
             template = bonuses.read(row.metadata)
             server = server_for(template)
             if server is None:

@@ -56,6 +56,9 @@ _is_pixel_event = _parameter("/p/{tracking_id}.gif", "get", "event")
 _is_beacon = _valid(
     DESCRIBED["paths"]["/e/{tracking_id}"]["post"]["requestBody"]["content"]["text/plain"]["schema"]
 )
+_is_claim = _valid(
+    DESCRIBED["paths"]["/b/claim/{tracking_id}"]["post"]["requestBody"]["content"][FORM]["schema"]
+)
 _is_event = _valid({"$ref": "#/components/schemas/Event"})
 
 
@@ -113,6 +116,24 @@ def beacon(siege: Siege, case: Case[Any]) -> None:
 
     wanted = (404 if is_valid else 400) if not is_known else (204 if is_valid else 400)
     assert answer.status == wanted, body
+
+
+def claim(siege: Siege, case: Case[Any]) -> None:
+    """What is described is taken; of the rest something may be, as international domains."""
+    name, is_valid = _known(siege, case)
+    body, fits = _claim_body(case)
+
+    answer = siege.ask("POST", f"/b/claim/{name}", body, {"content-type": case.media_type or FORM})
+
+    assert answer.status in ((200,) if is_valid and fits else (200, 400, 404, 413))
+
+
+def _claim_body(case: Case[Any]) -> tuple[bytes, bool]:
+    body = case.body if isinstance(case.body, dict) else {}
+    if case.media_type != FORM:
+        return json.dumps(body).encode(), _is_claim(body)
+    told = {name: v for name, v in body.items() if isinstance(v, str)}
+    return urlencode(told).encode(), _is_claim(told)
 
 
 def _beacon_body(case: Case[Any]) -> tuple[bytes, bool]:
@@ -177,6 +198,7 @@ DOORS: dict[str, tuple[str, str, Judge]] = {
     "t": ("/t/{tracking_id}.js", "GET", script),
     "e": ("/e/{tracking_id}", "POST", beacon),
     "events": ("/v1/events", "POST", events),
+    "claim": ("/b/claim/{tracking_id}", "POST", claim),
 }
 
 
