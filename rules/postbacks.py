@@ -1,6 +1,7 @@
 """What a network's postback says of a payment, by its template; pure, `Refused` for the rest."""
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ from schemas.integrations import IntegrationSettings, State
 
 MOST_PARAMETERS = 100
 _MOST_ID_CHARACTERS = 255
+_SUBS = frozenset(SUBS)
 _SHOWN = 50  # of what a sender wrote, in an answer
 
 _INVISIBLE = re.compile(f"[{INVISIBLE}\ud800-\udfff]")
@@ -49,6 +51,8 @@ class Reading:
 
     settings: IntegrationSettings
     params: Mapping[str, tuple[str, ...]]
+    fields: Mapping[str, tuple[tuple[str, int], ...]]  # per parameter: what it is, how preferred
+    clicks: tuple[str, ...]  # parameters that may hold an id of ours, the likeliest first
     statuses: Mapping[str, State]
     unit: str
     currency: str
@@ -80,10 +84,17 @@ def reading(network: str, chosen: IntegrationSettings) -> Reading:
     """How the reports of an integration are read; a template nobody knows is the generic one."""
     base = TEMPLATES.get(chosen.template or network) or TEMPLATES["generic"]
     own = {name: tuple(map(str.lower, names)) for name, names in chosen.params.items()}
+    params = {**base.params, **own}
+    fields: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for name, theirs in params.items():
+        for rank, parameter in enumerate(theirs):
+            fields[parameter].append((name, rank))
     words = {_word(word): state for word, state in chosen.statuses.items()}
     return Reading(
         chosen,
-        {**base.params, **own},
+        params,
+        {parameter: tuple(told) for parameter, told in fields.items()},
+        tuple(one for name in ("click_id", *SUBS) for one in params.get(name, ())),
         {**base.statuses, **words},
         chosen.amount_unit or base.unit,
         chosen.currency or base.currency,
@@ -116,6 +127,8 @@ def add(found: dict[str, str], name: str, value: str) -> None:
 
 def _decoded(raw: bytes) -> str:
     try:
+        if b"%" not in raw and b"+" not in raw:
+            return raw.decode()
         return unquote_plus(raw.decode(), errors="strict")
     except UnicodeDecodeError:
         raise Refused("A parameter is no UTF-8 text.") from None
@@ -127,7 +140,7 @@ def report(given: Mapping[str, str], how: Reading) -> Report | None:
     Raises `Refused`, in a sentence for whoever set the network up, when a part that money
     depends on is missing or makes no sense.
     """
-    said = {name: text for name in how.params if (text := _first(given, how.params[name]))}
+    said = _said(given, how)
     told = _stands(said, how)
     role = said.get("role", "").upper()
     if told is None or (role and how.settings.role and role != how.settings.role):
@@ -144,8 +157,15 @@ def report(given: Mapping[str, str], how: Reading) -> Report | None:
     return found
 
 
-def _first(given: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    return next((text for name in names if (text := given.get(name))), None)
+def _said(given: Mapping[str, str], how: Reading) -> dict[str, str]:
+    """Our fields as the parameters have them; of several for one field the most preferred."""
+    said: dict[str, str] = {}
+    ranks: dict[str, int] = {}
+    for parameter, text in given.items():
+        for name, rank in how.fields.get(parameter, ()) if text else ():
+            if rank <= ranks.get(name, rank):
+                said[name], ranks[name] = text, rank
+    return said
 
 
 def _stands(said: Mapping[str, str], how: Reading) -> tuple[str, str | None, str | None] | None:
@@ -169,8 +189,9 @@ def _stands(said: Mapping[str, str], how: Reading) -> tuple[str, str | None, str
     return ("rebill" if "rebill" in words else "conversion"), held, reason
 
 
+@lru_cache(1024)
 def _word(text: str) -> str:
-    return re.sub(r"[\s-]+", "_", text.strip().lower())
+    return re.sub(r"[\s-]+", "_", text[:200].strip().lower())
 
 
 def _id(said: Mapping[str, str], name: str) -> str | None:
@@ -182,7 +203,8 @@ def _id(said: Mapping[str, str], name: str) -> str | None:
         if name != "order_id":
             return None
         raise Refused(f"{name}: the network did not fill in {_shown(text)}.")
-    if len(text) > _MOST_ID_CHARACTERS or _INVISIBLE.search(text):
+    is_odd = not text.isprintable() and _INVISIBLE.search(text)
+    if len(text) > _MOST_ID_CHARACTERS or is_odd:
         raise Refused(f"{name}: must be 1 to {_MOST_ID_CHARACTERS} printable characters.")
     return text
 
@@ -216,9 +238,7 @@ def _clicks(given: Mapping[str, str], how: Reading) -> list[str]:
 
     Networks change their case and put dashes in.
     """
-    told = [
-        given.get(name, "") for field in ("click_id", *SUBS) for name in how.params.get(field, ())
-    ]
+    told = [given[name] for name in how.clicks if name in given]
     normal = (text.replace("-", "").lower() for text in told if 32 <= len(text) <= 40)
     return list(dict.fromkeys(one for one in normal if is_click_id(one)))
 
@@ -226,9 +246,9 @@ def _clicks(given: Mapping[str, str], how: Reading) -> list[str]:
 def _tell_more(found: Report, said: Mapping[str, str]) -> None:
     """What is worth keeping and refuses nothing."""
     meta = found.meta
-    for name in SUBS:
-        if (text := said.get(name)) and not _MACRO.fullmatch(text):
-            meta[name] = clean(text, VALUE_CHARACTERS)
+    for name in said.keys() & _SUBS:
+        if not _MACRO.fullmatch(said[name]):
+            meta[name] = clean(said[name], VALUE_CHARACTERS)
     if (click := said.get("click_id")) and not found.clicks and not _MACRO.fullmatch(click):
         meta["click_refused"] = clean(click, 100)
     if source := _visible(said.get("source")):

@@ -7,6 +7,7 @@ the described schema's own, worked out here by another program than the door's.
 import copy
 import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlencode
 from uuid import uuid4
@@ -52,6 +53,7 @@ def _parameter(path: str, method: str, name: str) -> Callable[[Any], bool]:
 
 
 _is_tracking_id = _parameter("/r/{tracking_id}", "get", "tracking_id")
+_is_postback_key = _parameter("/postback/{key}", "get", "key")
 _is_pixel_event = _parameter("/p/{tracking_id}.gif", "get", "event")
 _is_beacon = _valid(
     DESCRIBED["paths"]["/e/{tracking_id}"]["post"]["requestBody"]["content"]["text/plain"]["schema"]
@@ -190,6 +192,37 @@ def _depth(value: Any) -> int:
     return 0
 
 
+def postback(siege: Siege, case: Case[Any]) -> None:
+    told = unquote(str((case.path_parameters or {}).get("key", "")))
+    fits = _is_postback_key(told)
+    path = f"/postback/{_postback_key(siege) if fits else quote(told, safe='')}?{_query(case)}"
+    body: Any = case.body
+    if not isinstance(body, dict | list | str | int | float | bool | None):
+        body = None
+
+    sent = None if body is None else _body(body, case.media_type)
+    answer = siege.ask(str(case.method), path, sent)
+
+    # Which parameters mean what is each integration's own affair, but never what an ack is.
+    assert answer.status in ((200, 400) if fits else (404,)), (path, sent)
+    assert (answer.click_id is not None) == (answer.status == 200)
+    assert fits is False or answer.status == 200 or orjson.loads(answer.body)["error"][-1] == "."
+
+
+def _body(told: Any, media_type: str | None) -> bytes:
+    if media_type == FORM and isinstance(told, dict):
+        said = {k: v if isinstance(v, str) else json.dumps(v) for k, v in told.items()}
+        return urlencode(said).encode()
+    return json.dumps(told).encode()
+
+
+@lru_cache(1)
+def _postback_key(siege: Siege) -> str:
+    owner = str(siege.user_id)
+    said = siege.fleet.hopfleet("integrations", "add", "postback", "--user", owner, "--json")
+    return str(orjson.loads(said)["key"])
+
+
 # --- the cases
 
 DOORS: dict[str, tuple[str, str, Judge]] = {
@@ -199,6 +232,8 @@ DOORS: dict[str, tuple[str, str, Judge]] = {
     "e": ("/e/{tracking_id}", "POST", beacon),
     "events": ("/v1/events", "POST", events),
     "claim": ("/b/claim/{tracking_id}", "POST", claim),
+    "postback": ("/postback/{key}", "GET", postback),
+    "posted": ("/postback/{key}", "POST", postback),
 }
 
 
