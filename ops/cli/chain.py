@@ -9,6 +9,7 @@ from db.history import Click, Owed, Told
 from ops.cli.output import short
 from rules.history import Entry
 from rules.payments import Verdict
+from schemas.items import Door
 from schemas.receipts import Fact
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ _DID = {
     Verdict.REVERSE: "took it back",
     Verdict.DUPLICATE: "kept as a duplicate, not counted",
     Verdict.NOTE: "changed nothing",
+}
+_DOORS: dict[str, str] = {
+    Door.PIXEL: "pixel",
+    Door.BEACON: "beacon",
+    Door.EVENTS: "API",
+    Door.CLICKBANK: "INS",
 }
 _NAMES = {"conversion": "sale"}
 _TELLS_AMOUNT = (Verdict.COUNT, Verdict.CORRECT)
@@ -96,7 +103,7 @@ def _order(chain: Chain, order: Told) -> str:
 
 def _entry(entry: Entry) -> str:
     name = _NAMES.get(entry.event_type, entry.event_type)
-    why = f" ({entry.reason})" if entry.reason else ""
+    why = f" ({entry.reason})" if entry.reason not in (None, "", "refund") else ""
     line = f"{name}{why} {entry.receipt}, {short(entry.created_at)}: "
     if entry.counted:
         return line + _dollars(entry.revenue)
@@ -116,7 +123,7 @@ def _notes(entry: Entry) -> Iterator[str]:
 def _road(road: Fact) -> str:
     amount = "no amount" if road.amount is None else f"{road.amount} {road.currency or 'USD'}"
     state = "" if road.state in ("approved", "rebill", "refund") else f", {road.state}"
-    return f"by {road.door}: {amount}{state}, {_DID[Verdict(road.verdict)]}"
+    return f"by {_DOORS.get(road.door, road.door)}: {amount}{state}, {_DID[Verdict(road.verdict)]}"
 
 
 def _delivery(owed: Owed) -> str:
