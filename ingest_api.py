@@ -11,7 +11,7 @@ from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, beacons, bonuses, openapi, postbacks, process, script, stripe
+from ingest import answers, beacons, bonuses, clickbank, openapi, postbacks, process, script, stripe
 from ingest.asking import Asking
 from ingest.http import Request
 from ingest.limits import BEYOND_SHARE, BURST, DROP, DROP_NETWORK, Limits
@@ -203,10 +203,11 @@ class Doors:
         return None
 
     def webhook(self, request: Request, name: str, query: bytes) -> bytes | None:
-        """`POST /webhooks/stripe`: what Stripe tells of subscriptions, signed."""
+        """`POST /webhooks/clickbank/{key}`, `/webhooks/stripe`: what others tell of payments."""
         if name == "stripe":
             return stripe.take(self, request)
-        return answers.not_found()
+        sender, _, key = name.partition("/")
+        return clickbank.take(self, request, key) if sender == "clickbank" else answers.not_found()
 
     # --- about ourselves
 

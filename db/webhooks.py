@@ -181,6 +181,17 @@ def save(tx: Tx, row_id: int, attempts: int, body: bytes) -> bool:
     return done.rowcount == 1
 
 
+def learn(
+    tx: Tx, row_id: int, type_: str, receipt: str | None, occurred_at: datetime | None
+) -> None:
+    """What a message says, once it could be read."""
+    tx.execute(
+        "UPDATE webhooks SET type = %s, receipt = %s, occurred_at = %s, updated_at = now()"
+        " WHERE id = %s",
+        (type_, receipt, occurred_at, row_id),
+    )
+
+
 def prune(tx: Tx, older_than_days: int, limit: int) -> int:
     """Delete messages of that age to which nothing is owed, at most `limit`; returns how many."""
     done = tx.execute(

@@ -23,8 +23,10 @@ MAX_TARGET_BYTES = 8 * 1024
 MAX_HEADERS = 100
 MAX_BODY_BYTES = 512 * 1024  # of what servers post
 MAX_PAGE_BODY_BYTES = 128 * 1024  # elsewhere; above the doors' own limits, whose words are better
+MAX_NOTIFICATION_BYTES = 256 * 1024  # of ClickBank; real ones have three kilobytes
 MAX_BUFFERED_BYTES = 64 * 1024 * 1024  # bodies of all connections together, not yet answered
 LARGE_BODIES = (b"/v1/events", b"/webhooks/stripe")
+NOTIFICATIONS = b"/webhooks/clickbank/"
 MAX_PIPELINED = 16  # or one with a body: then the socket is not read until one is answered
 REQUEST_SECONDS = 10  # from a request's first byte to its last: ends dripping clients
 IDLE_SECONDS = 60  # a kept-alive connection without a request
@@ -40,6 +42,8 @@ def _has_body(headers: dict[bytes, bytes]) -> bool:
 
 def _most_bytes(target: bytes) -> int:
     """How large a body of a request may be; known before any key is looked at."""
+    if target.startswith(NOTIFICATIONS):
+        return MAX_NOTIFICATION_BYTES
     is_large = target.partition(b"?")[0].endswith(LARGE_BODIES)
     return MAX_BODY_BYTES if is_large else MAX_PAGE_BODY_BYTES
 

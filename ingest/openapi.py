@@ -15,6 +15,12 @@ _TRACKING = {
     "required": True,
     "schema": {"type": "string", "minLength": 1, "maxLength": 50},
 }
+_KEY = {
+    "name": "key",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[a-z2-7]{32}[0-9a-f]{8}$"},
+}
 _ACK = {
     "X-Click-Id": {
         "description": "The event is on disk under this click id; absent when nothing was kept.",
@@ -83,6 +89,7 @@ def document(url: str) -> dict[str, Any]:
             "/postback/{key}": {"get": _postback(), "post": _postback(in_body=True)},
             "/webhooks/stripe": {"post": _stripe()},
             **openapi_bonuses.paths(_TRACKING),
+            "/webhooks/clickbank/{key}": {"post": _notification()},
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
             "/readyz": {
                 "get": _page(
@@ -202,10 +209,6 @@ def _events() -> dict[str, Any]:
 
 
 def _postback(*, in_body: bool = False) -> dict[str, Any]:
-    key = {
-        "name": "key", "in": "path", "required": True,
-        "schema": {"type": "string", "pattern": "^[a-z2-7]{32}[0-9a-f]{8}$"},
-    }  # fmt: skip
     form = {"type": "object", "additionalProperties": {"type": "string"}}
     body = {
         "requestBody": {
@@ -217,7 +220,7 @@ def _postback(*, in_body: bool = False) -> dict[str, Any]:
     }
     return {
         "summary": "Report a payment; the integration's template says which parameters mean what.",
-        "parameters": [key, *_query(*TEMPLATES["generic"].params)],
+        "parameters": [_KEY, *_query(*TEMPLATES["generic"].params)],
         **(body if in_body else {}),
         "responses": {
             "200": _answer(
@@ -248,6 +251,27 @@ def _stripe() -> dict[str, Any]:
             "404": _answer("Stripe's messages are not taken here.", content=_PLAIN),
             "413": _answer("The body is larger than 512 kB.", content=_PLAIN),
             "503": _answer("Unknown: Stripe sends it again.", _ERROR, headers=_LATER),
+        },
+    }
+
+
+def _notification() -> dict[str, Any]:
+    text = {"type": "string", "minLength": 1}
+    sealed = {
+        "type": "object",
+        "required": ["notification", "iv"],
+        "properties": {"notification": text, "iv": text},
+    }
+    return {
+        "summary": "ClickBank's instant notifications, versions 6 to 8, as it encrypts them.",
+        "parameters": [_KEY],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": sealed}}},
+        "responses": {
+            "204": _answer("On disk; whether it can be decrypted is found out later."),
+            "404": _answer("No notification, or no such key.", content=_PLAIN),
+            "413": _answer("The body is larger than 256 kB.", content=_PLAIN),
+            "429": _answer("The key or the account sends too many.", _ERROR, headers=_LATER),
+            "503": _answer("Unknown: ClickBank sends it again.", _ERROR, headers=_LATER),
         },
     }
 

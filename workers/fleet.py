@@ -2,7 +2,7 @@
 
 import dramatiq.worker
 
-from workers import bonuses, clicks, conversions, held, stripe, webhooks
+from workers import bonuses, clickbank, clicks, conversions, held, stripe, webhooks
 from workers.bonuses import Postman
 from workers.broker import broker
 from workers.lifeline import Lifeline
@@ -20,4 +20,14 @@ broker.add_middleware(Lifeline())
 broker.add_middleware(CountRuns())
 broker.add_middleware(Postman())
 
-__all__ = ["bonuses", "broker", "clicks", "conversions", "held", "purges", "stripe", "webhooks"]
+__all__ = [
+    "bonuses",
+    "broker",
+    "clickbank",
+    "clicks",
+    "conversions",
+    "held",
+    "purges",
+    "stripe",
+    "webhooks",
+]

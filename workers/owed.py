@@ -30,6 +30,7 @@ OWED = (
     Owed(Queue.BONUSES, BonusDelivery, "bonuses.link", "download"),
     Owed(Queue.BONUSES, BonusDelivery, "bonuses.mail", "email"),
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.handle", "stripe"),
+    Owed(Queue.WEBHOOKS, Webhook, "webhooks.redo", "clickbank"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
 )
 

@@ -12,11 +12,14 @@ from db.events import Change
 from db.orders import OrderRow
 from rules.attribution import Click
 from rules.payments import Payment, Verdict, excess, trust_word
+from schemas.items import Door
 from schemas.receipts import Fact
 from workers.cases import Case
 from workers.outcome import Found
 from workers.rows import payment_row
 
+# Of payments that no click tells the source of.
+_SOURCES: dict[str, str] = {Door.CLICKBANK: "clickbank"}
 _WRITES_ROWS = frozenset({Verdict.COUNT, Verdict.DUPLICATE, Verdict.REVERSE})
 
 
@@ -65,7 +68,8 @@ class Writes:
         if event_type == "refund" and fact.verdict != Verdict.DUPLICATE:
             self._returned.add(fact.order_id)
         case.found.row = payment_row(
-            item, event_type, match.campaign_id, item.get("source") or match.source,
+            item, event_type, match.campaign_id,
+            item.get("source") or match.source or _SOURCES.get(fact.door),
             None if revenue is None else str(revenue), meta,
         )  # fmt: skip
         self._rows.append(case.found)

@@ -12,6 +12,7 @@ from base.errors import Misused
 from tests.reading import ROOT, code
 from workers import (
     bonuses,
+    clickbank,
     clicks,
     conversions,
     held,
@@ -36,6 +37,7 @@ ACTORS = (
     held.release,
     held.release_conversions,
     held.release_webhooks,
+    clickbank.redo,
     purges.run,
 )
 
