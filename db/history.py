@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from psycopg.rows import class_row
 
 from base.ids import is_click_id, time_of
@@ -117,6 +118,16 @@ def deliveries(tx: Tx, order_ids: list[int]) -> list[Owed]:
     return [Owed(*row) for row in rows]
 
 
+def waiting(tx: Tx, receipt: str) -> tuple[str, str, str | None] | None:
+    """Of a report of this receipt that is no row yet: id of the held event, state, and reason."""
+    row = tx.execute(
+        "SELECT id::text, state, reason FROM held_events WHERE state <> 'done'"
+        " AND position(%s::bytea IN item) > 0 ORDER BY id LIMIT 1",
+        (orjson.dumps(receipt),),
+    ).fetchone()
+    return (row[0], row[1], row[2]) if row else None
+
+
 def click(tx: Tx, user_id: UUID, click_id: str) -> Click | None:
     """What is stored of a click of this user; None when it is not, or not any more."""
     if not is_click_id(click_id):
@@ -149,7 +160,9 @@ _CONDITIONS = {
     "since": "o.created_at >= %(since)s",
     "until": "o.created_at < %(until)s",
     "state": "told.states @> ARRAY[%(state)s]",
-    "flag": "told.flags @> ARRAY[%(flag)s]",
+    # Flags are rare, and their index small: only those orders are looked at.
+    "flag": "o.id IN (SELECT order_id FROM receipts WHERE flags <> '{}')"
+    " AND told.flags @> ARRAY[%(flag)s]",
     "unattributed": "(o.campaign_id IS NULL) = %(unattributed)s",
 }
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from base.errors import Misused
+from base.errors import HopfleetError, Misused
 from db import history, receipts
 from db.connection import Tx
 from db.history import Told, Which
@@ -94,7 +94,21 @@ def _order(tx: Tx, receipt: str, user: str | None) -> Told:
             )
         if found:
             return found[0]
-    raise Misused(f"There is no receipt {receipt!r}: `hopfleet conversions list` shows them.")
+    raise _absent(tx, receipt)
+
+
+def _absent(tx: Tx, receipt: str) -> HopfleetError:
+    """Why there is no such order, for somebody who knows that it was told."""
+    held = history.waiting(tx, receipt)
+    if held is None:
+        return Misused(f"There is no receipt {receipt!r}: `hopfleet conversions list` shows them.")
+    number, state, reason = held
+    if state == "dead":
+        return HopfleetError(
+            f"{receipt} could not be stored: `hopfleet dead show event:{number}` says why."
+        )
+    for_what = "its click, 15 minutes at most" if reason == "click_pending" else "its turn"
+    return HopfleetError(f"{receipt} was told, and waits for {for_what}: look again later.")
 
 
 def _chain(tx: Tx, asked: Told) -> Chain:

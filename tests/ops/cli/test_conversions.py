@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from base.ids import time_of
+from db.held import dead_item, deferred_item, hold
 from tests import make
 from tests.conftest import Connect
 from tests.make import Made
@@ -281,6 +282,23 @@ def test_orders_are_listed_page_by_page_with_what_they_come_to(
     assert [item["campaign"] for item in rest["items"]] == ["spring"]
     assert rest["next"] is None
     assert orders[0]["receipt"] in run("conversions", "list").out
+
+
+def test_a_receipt_that_is_not_stored_yet_or_ever_says_so(run: Run, connect: Connect) -> None:
+    session = connect()
+    told: Any = {"id": make.batch_id(), "type": "conversion", "user": str(make.user(session)["id"])}
+    for state in ("LATER", "NEVER"):
+        item = told | {"receipt": state, "meta": {}}
+        waits = deferred_item("conversions", make.batch_id(), 0, item, "click_pending")
+        dead = dead_item("conversions", make.batch_id(), 0, item, "no_partition")
+        hold(session, [waits if state == "LATER" else dead])
+
+    later = run("conversions", "show", "LATER")
+    never = run("conversions", "show", "NEVER")
+
+    assert (later.code, never.code) == (1, 1)
+    assert "waits for its click" in later.err
+    assert "`hopfleet dead show event:" in never.err
 
 
 @pytest.mark.parametrize(
