@@ -37,6 +37,7 @@ GROUPS = {
         "integrations": "Connect networks that report payments: their addresses, keys, templates.",
         "conversions": "Show what was sold, which click it follows, and what came of it.",
         "webhooks": "Show what networks and Stripe have sent; have it handled again.",
+        "bonuses": "Give a campaign's buyers something, by mail or as a download.",
         "rates": "Take in the currencies' rates, for payments that are not in dollars.",
     },
     "Watch and repair": {
