@@ -13,7 +13,7 @@ from db import idempotency, rates
 from db.connection import Tx
 from db.orders import OrderRow
 from rules import money
-from rules.payments import Payment, Verdict, excess, is_paid_by, matching, verdict
+from rules.payments import Payment, Verdict, excess, is_paid_by, is_trusted, matching, verdict
 from schemas.receipts import Fact
 from workers import click_waits
 from workers.cases import Case, read
@@ -113,8 +113,10 @@ def _decide(case: Case, book: Book, writes: Writes, ended: Ended) -> None:
     if said is Verdict.COUNT:
         for refund in [one for one in known.values() if one.was_orphan and is_paid_by(one, fact)]:
             writes.found_payment(book.facts(order), known.values(), refund)
-    if payment.was_trusted and not trusted:
-        writes.sell(book.order(case), payment, known.values(), case.item.get("buyer"))
+    # Often only the second road knows the buyer's address.
+    buyer = case.item.get("buyer") if is_trusted(case.report.door) else None
+    if payment.was_trusted and (buyer or not trusted):
+        writes.sell(book.order(case), payment, known.values(), buyer)
 
 
 def _fact(

@@ -55,6 +55,22 @@ def test_one_sale_by_four_roads_is_one_event_of_the_most_trusted_amount(
     assert paid(session, "metadata")[0]["trust"] == "ins"
 
 
+@pytest.mark.parametrize("first", [INS, PIXEL], ids=["trusted", "untrusted"])
+def test_the_road_that_knows_the_buyer_may_come_second(
+    session: Tx, campaign: make.Made, first: dict[str, str]
+) -> None:
+    make.bonus(session, campaign["id"])
+    about = {"receipt": "R1", "campaign": str(campaign["id"])}
+
+    tell(
+        sale(campaign["user_id"], "9.00", **about, **first),
+        sale(campaign["user_id"], "9.00", **about, **API, buyer="c2VhbGVk"),
+    )
+
+    owed = session.execute("SELECT address FROM bonus_deliveries").fetchall()
+    assert owed == [(b"sealed",)]
+
+
 def test_seller_and_affiliate_of_one_sale_are_two_payments(
     session: Tx, campaign: make.Made
 ) -> None:
