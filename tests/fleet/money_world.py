@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
@@ -57,8 +57,13 @@ class World:
     clicks: dict[str, int]  # how many clicks each campaign needs
 
 
-def world(campaigns: Iterable[str], messages: int, *, repeats: float = 0.2, seed: int = 1) -> World:
-    """At least so many messages over campaigns that are named here by their tracking ids."""
+def world(
+    campaigns: Mapping[str, bool], messages: int, *, repeats: float = 0.2, seed: int = 1
+) -> World:
+    """At least so many messages over campaigns that are named here by their tracking ids.
+
+    The value says whether INS tells the buyer's address there, as it does to vendors alone.
+    """
     dice = random.Random(seed)
     ids = list(campaigns)
     truth = Truth()
@@ -70,7 +75,7 @@ def world(campaigns: Iterable[str], messages: int, *, repeats: float = 0.2, seed
             clicks[campaign] += 1
             tellings += _nameless(dice, campaign, clicks[campaign] - 1, truth)
         else:
-            tellings += _sale(dice, campaign, truth)
+            tellings += _sale(dice, campaign, campaigns[campaign], truth)
     tellings += dice.choices(tellings, k=int(len(tellings) * repeats / (1 - repeats)))
     dice.shuffle(tellings)
     return World(tellings, truth, clicks)
@@ -83,17 +88,20 @@ def _nameless(dice: random.Random, campaign: str, click: int, truth: Truth) -> l
     return [Telling("api", "conversion", campaign, "", amount, click)]
 
 
-def _sale(dice: random.Random, campaign: str, truth: Truth) -> list[Telling]:
+def _sale(dice: random.Random, campaign: str, is_vendor: bool, truth: Truth) -> list[Telling]:
     """A sale and all that follows it; its rebills and refunds come by its most trusted road."""
     roads = _roads(dice)
     main = roads[0]
     receipt, click, second = _receipt(dice), dice.randrange(_CLICKS), dice.randrange(600)
-    email = f"{receipt.lower()}@example.com" if dice.random() < 0.3 and roads != ["pixel"] else ""
+    telling = {
+        road for road in roads if road in ("postback", "api") or (road, is_vendor) == ("ins", True)
+    }
+    email = f"{receipt.lower()}@example.com" if telling and dice.random() < 0.3 else ""
     amounts = {road: _dollars(dice) for road in roads} if dice.random() < 0.3 else {}
     amount = amounts.setdefault(main, _dollars(dice))
     tellings = [
         Telling(road, "conversion", campaign, receipt, amounts.get(road, amount), click,
-                email="" if road == "pixel" else email, second=second)
+                email=email if road in telling else "", second=second)
         for road in roads
     ]  # fmt: skip
     truth.events[receipt, "conversion", amount, campaign] += 1
