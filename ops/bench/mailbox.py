@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import uvloop
 
@@ -22,8 +23,7 @@ class Session(asyncio.Protocol):
         self._rest = b""
         self._in_data = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: Any) -> None:
         self._transport = transport
         transport.write(_GREETING)
 

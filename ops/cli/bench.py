@@ -132,6 +132,33 @@ def soak(
 
 
 @app.command()
+def money(
+    notifications: Annotated[
+        int, typer.Option(min=100, help="How many ClickBank notifications.")
+    ] = 40_000,
+    downloads: Annotated[int, typer.Option(min=1, help="Deliveries of one download.")] = 10_000,
+    mails: Annotated[int, typer.Option(min=1, help="Deliveries by mail.")] = 2_000,
+    quick: Annotated[bool, typer.Option("--quick", help="A short form of everything.")] = False,
+    skip_usual: Annotated[
+        bool, typer.Option("--skip-usual", help="Leave out the usual way.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Notifications, postbacks, downloads and mails a second, beside the usual way."""
+    from ops.bench import money as bench_of
+
+    effort = (
+        bench_of.QUICK
+        if quick
+        else bench_of.Effort(notifications, downloads=downloads, mails=mails)
+    )
+    figures = bench_of.measure(replace(effort, skip_usual=skip_usual), _say)
+    if not json:
+        figures.pop("usual_tried", None)
+    _print(figures, json)
+
+
+@app.command()
 def outage(seconds: Seconds = 10.0, json: Json = False) -> None:
     """Redirects at 500 a second while stores stand still, from a second after they stopped."""
     from ops.bench import outage as bench_of

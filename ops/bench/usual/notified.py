@@ -9,7 +9,9 @@ from ops.bench.children import child, python, wait_until_answering
 from ops.bench.driving import drive
 from ops.local.ports import free_port
 
-SHAPES = ((1, 10), (2, 10), (2, 30), (3, 20))  # processes, connections of each
+SHAPES = ((1, 10), (1, 30), (2, 10), (2, 20))  # processes, connections of each
+BARE_SHAPES = ((1, 10), (2, 10))
+APP, BARE_APP = "ops.bench.usual.payments:app", "ops.bench.usual.bare_payments:app"
 
 
 def measure(
@@ -19,10 +21,11 @@ def measure(
     environment: Mapping[str, str],
     seconds: float,
     shapes: Sequence[tuple[int, int]] = SHAPES,
+    app: str = APP,
 ) -> dict[str, Any]:
     """The run that committed the most notifications a second, and under `tried` all of them."""
     tried = [
-        _run(url, targets, folder, environment, seconds, processes, connections)
+        _run(url, targets, folder, environment, seconds, processes, connections, app)
         for processes, connections in shapes
     ]
     database.forget_payments(url)
@@ -37,12 +40,13 @@ def _run(
     seconds: float,
     processes: int,
     connections: int,
+    app: str,
 ) -> dict[str, Any]:
     database.forget_payments(url)
     database.settle(url)
     port = free_port()
     argv = python(
-        "-m", "uvicorn", "ops.bench.usual.payments:app", "--host", "127.0.0.1",
+        "-m", "uvicorn", app, "--host", "127.0.0.1",
         "--port", str(port), "--workers", str(processes), "--loop", "uvloop",
         "--http", "httptools", "--no-access-log", "--log-level", "warning",
     )  # fmt: skip

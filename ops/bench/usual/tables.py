@@ -2,7 +2,16 @@
 
 from functools import cache
 
-from sqlalchemy import Column, Engine, MetaData, Table, create_engine
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Numeric,
+    Table,
+    create_engine,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP, UUID
 from sqlalchemy.types import Text
 
@@ -18,7 +27,20 @@ events = Table(
     Column("event_type", Text),
     Column("source", Text),
     Column("metadata", JSONB, key="details"),
+    Column("revenue", Numeric),
     Column("created_at", TIMESTAMP(timezone=True)),
+)
+
+messages = Table(
+    "webhooks",
+    _metadata,
+    Column("id", BigInteger, primary_key=True),
+    Column("state", Text),
+    Column("source", Text),
+    Column("external_id", Text),
+    Column("type", Text),
+    Column("receipt", Text),
+    Column("body", LargeBinary),
 )
 
 campaigns = Table(
@@ -33,6 +55,6 @@ campaigns = Table(
 
 @cache
 def engine() -> Engine:
-    """This process's engine; the pool holds a connection for each of up to 16 threads."""
+    """This process's engine; the pool holds a connection for each of its threads."""
     url = settings().database.replace("postgresql://", "postgresql+psycopg://", 1)
-    return create_engine(url, pool_size=16, max_overflow=0)
+    return create_engine(url, pool_size=settings().pool_max, max_overflow=0)
