@@ -24,6 +24,7 @@ pytestmark = pytest.mark.usefixtures("journal")
 
 DOORS = [
     {"door": "clickbank", "integration": str(UUID(int=1)), "role": "VENDOR"},
+    {"door": "clickbank", "integration": str(UUID(int=1)), "role": "AFFILIATE"},
     {"door": "postback", "integration": str(UUID(int=1))},
     {"door": "events"},
     {"door": "p"},
