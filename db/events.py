@@ -183,7 +183,7 @@ class Change(NamedTuple):
     created_at: datetime
     event_type: str
     receipt: str | None  # as its metadata has it
-    role: str | None
+    role: str | None  # None when a correction may have told it since
     revenue: str | None
     campaign_id: str | None
     metadata: str  # JSON of keys to set
@@ -204,7 +204,7 @@ def change(tx: Tx, changes: Iterable[Change]) -> int:
             " WHERE created_at = %(created_at)s AND user_id = %(user_id)s"
             " AND event_type = %(event_type)s"
             " AND metadata->>'receipt' IS NOT DISTINCT FROM %(receipt)s"
-            " AND metadata->>'role' IS NOT DISTINCT FROM %(role)s"
+            " AND (%(role)s::text IS NULL OR metadata->>'role' = %(role)s)"
             " AND NOT metadata ? 'duplicate_of'",
             one._asdict(),
         ).rowcount

@@ -1,5 +1,7 @@
 """Which click and campaign a payment follows, and what speaks against it."""
 
+from decimal import Decimal
+
 import pytest
 
 from base.clock import wall_ms
@@ -102,3 +104,17 @@ def test_a_sale_inherits_what_is_known_of_its_click(session: Tx, campaign: make.
     assert paid(session, "source") == ["mail"]
     meta = paid(session, "metadata")[0]
     assert (meta["sub1"], meta["country"], "ip" in meta) == ("red", "DE", False)
+
+
+def test_a_row_whose_amount_was_corrected_still_gets_its_campaign(
+    session: Tx, campaign: make.Made
+) -> None:
+    user = campaign["user_id"]
+
+    tell(
+        sale(user, "9.00", receipt="R", **API),
+        sale(user, "10.00", receipt="R", role="VENDOR", **INS),
+        sale(user, "10.00", receipt="R", click=clicked(campaign), **POSTBACK),
+    )
+
+    assert paid(session, "campaign_id", "revenue") == [(campaign["id"], Decimal("10.00"))]

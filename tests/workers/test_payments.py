@@ -270,3 +270,17 @@ def test_doors_that_tell_of_the_same_sales_at_once_make_one_event_each(
 def tell_at_once(items: list[Any]) -> None:
     with transaction() as tx:
         store(tx, Kind.CONVERSIONS, [claimed(*items)], now(), Outcome(Kind.CONVERSIONS))
+
+
+def test_an_amount_is_corrected_as_often_as_the_network_says(
+    session: Tx, campaign: make.Made
+) -> None:
+    told = {"receipt": "R", "role": "VENDOR", "duplicates": "update", **INS}
+    amounts = ("10.00", "12.00", "11.00")
+
+    tell(
+        sale(campaign["user_id"], "9.00", receipt="R", **POSTBACK),
+        *[sale(campaign["user_id"], amount, **told) for amount in amounts],
+    )
+
+    assert paid(session, "revenue") == [Decimal("11.00")]
