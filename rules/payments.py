@@ -7,6 +7,7 @@ payment are one when nothing that both of them say differs.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -62,6 +63,7 @@ class Payment:
     trust: int = 0
     was_trusted: bool = False
     was_orphan: bool = False
+    rejected_at: datetime | None = None  # when it was last said that it is none
     integrations: set[str] = field(default_factory=set)
     numbers: set[str] = field(default_factory=set)
     doors: set[str] = field(default_factory=set)
@@ -75,6 +77,8 @@ class Payment:
         self.clicks |= {fact.click_id} if fact.click_id else set()
         self.doors.add(fact.door)
         self.was_orphan = self.was_orphan or "orphan" in fact.flags
+        if fact.state == REJECTED:
+            self.rejected_at = max(fact.created_at, self.rejected_at or fact.created_at)
         if fact.verdict == Verdict.DUPLICATE:
             return
         self.revenue += fact.revenue or 0
@@ -141,7 +145,9 @@ def verdict(
     """
     wanted = report.state if report.state in (PENDING, REJECTED) else APPROVED
     if known is None or known.row is None:
-        return Verdict.COUNT if wanted == APPROVED else Verdict.NOTE
+        # Two workers may take an approval and the rejection after it the other way round.
+        is_stale = known and known.rejected_at and report.at < known.rejected_at
+        return Verdict.COUNT if wanted == APPROVED and not is_stale else Verdict.NOTE
     if wanted == REJECTED:
         return Verdict.REVERSE
     if wanted == PENDING:

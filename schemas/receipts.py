@@ -21,6 +21,7 @@ class Report(NamedTuple):
     door: str
     amount: Decimal | None
     click_id: str | None
+    at: datetime  # of the event it tells of
 
 
 class Fact(NamedTuple):

@@ -203,6 +203,23 @@ def test_a_sale_that_comes_again_brings_no_refunded_revenue_back(
     assert total(session) == 0
 
 
+def test_an_approval_that_its_rejection_overtook_counts_for_nothing(
+    session: Tx, campaign: make.Made
+) -> None:
+    at = wall_ms() - 10
+
+    def told(ms: int, receipt: str = "A-1", **more: Any) -> Any:
+        return sale(campaign["user_id"], id=uuid7_hex(at + ms), receipt=receipt, **POSTBACK, **more)
+
+    tell(told(1), told(3, state="rejected"), told(2))
+    overtaken = total(session)
+    tell(told(3, "B-1", state="rejected"), told(2, "B-1"))
+    never = total(session)
+    tell(told(4))
+
+    assert [overtaken, never, total(session)] == [Decimal(0), Decimal(0), Decimal("10.00")]
+
+
 def test_pending_counts_when_it_is_approved_and_is_taken_back_when_rejected(
     session: Tx, campaign: make.Made
 ) -> None:
