@@ -45,7 +45,11 @@ Word = Annotated[str, Field(max_length=100)]
 
 
 class Signature(BaseModel):
-    """How reports are signed; the secret itself is sealed, not here."""
+    """How reports are signed; the secret itself is sealed, not here.
+
+    Signed are query string and body as they are sent, without the signature's own parameter, and
+    a line feed between them when there are both.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 

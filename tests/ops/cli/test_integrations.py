@@ -188,7 +188,6 @@ def test_the_shape_of_the_settings_is_exported(run: Run) -> None:
     said = run("schema", "integration")
 
     assert {"params", "statuses", "duplicates", "hmac"} <= set(said.json["properties"])
-    assert run("schema", "--json").json["items"][0] == {
-        "name": "campaign", "of": "campaigns.settings",
-    }  # fmt: skip
+    listed = run("schema", "--json").json["items"]
+    assert {"name": "integration", "of": "integrations.settings"} in listed
     assert run("schema", "nothing").code == 2
