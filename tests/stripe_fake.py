@@ -76,8 +76,8 @@ class Stripe:
         price: Json = {"object": "price", "product": "prod_1", "lookup_key": None, "metadata": {}}
         price |= {"id": told} if isinstance(told, str) else told
         made = self.put(
-            "subscription", "sub", customer=customer, status=status, trial_end=None,
-            ended_at=None, items=self._items(price), **fields,
+            "subscription", "sub", customer=customer, status=status,
+            **{"trial_end": None, "ended_at": None, "items": self._items(price)} | fields,
         )  # fmt: skip
         self.emit("customer.subscription.created", made)
         return made
