@@ -35,7 +35,7 @@ from db import (
 from db.connection import Tx, transaction
 from journal import claims, spool
 from journal.streams import Kind
-from workers import controls, draining, nudges
+from workers import billing, controls, draining, nudges, reconciling
 from workers.maintenance import auditing, oddities
 from workers.owed import OWED
 from workers.queues import JOURNAL_QUEUES
@@ -123,6 +123,11 @@ def settle_drains() -> None:
         draining.settle(tx)
 
 
+def settle_billing() -> None:
+    """Trials and times to pay end by the clock, and no message says so."""
+    billing.settle()
+
+
 class Chore(NamedTuple):
     """What runs how often; each is safe to run twice, late, or on several hosts at once."""
 
@@ -135,6 +140,8 @@ CHORES = (
     Chore("sweep_journal", 1, sweep_journal),
     Chore("sweep_rows", 1, sweep_rows),
     Chore("settle_drains", 1, settle_drains),
+    Chore("settle_billing", 2, settle_billing),
+    Chore("reconcile_billing", 600, reconciling.owe_nightly),
     Chore("audit_events", 60, audit_events),
     Chore("count_oddities", 60, oddities.count),
     Chore("make_partitions", 3600, make_partitions),

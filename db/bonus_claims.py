@@ -137,6 +137,24 @@ def end(tx: Tx, claimed: ClaimRow, outcome: str, order_id: int | None = None) ->
         )
 
 
+def wait(tx: Tx, waits: Iterable[tuple[int, int, float | None]]) -> None:
+    """Claims without a sale, as (id, attempts, seconds to the next look; None: they are over)."""
+    rows = sorted(waits)
+    if not rows:
+        return
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    tx.execute(
+        "UPDATE bonus_claims AS c SET lease_until = NULL,"
+        " state = CASE WHEN told.seconds IS NULL THEN 'done' ELSE 'pending' END,"
+        " outcome = CASE WHEN told.seconds IS NULL THEN 'expired' END,"
+        " address = CASE WHEN told.seconds IS NOT NULL THEN c.address END,"
+        " next_attempt_at = clock_timestamp() + make_interval(secs => coalesce(told.seconds, 0))"
+        " FROM unnest(%s::bigint[], %s::int[], %s::float8[]) AS told (id, attempts, seconds)"
+        " WHERE c.id = told.id AND c.attempts = told.attempts AND c.state = 'running'",
+        columns,
+    )
+
+
 def prune(tx: Tx, days: int, limit: int) -> int:
     """Delete claims that have been over for so long; returns how many."""
     done = tx.execute(

@@ -20,7 +20,7 @@ from workers.outcome import Found, Outcome
 from workers.queues import Queue
 from workers.stopping import stopping
 
-CHUNK = 100
+CHUNK = 500
 LEASE_SECONDS = 30.0
 LIMIT_SECONDS = 15.0
 _MOST_CHUNKS = 50  # a run; the sweep comes back within a second
@@ -93,6 +93,7 @@ def _match(tx: Tx, rows: list[ClaimRow]) -> None:
     for one in deliveries.hold(tx, sold):
         if one.revoked_at is None:
             owed.setdefault(one.order_id, []).append(one)
+    waiting = []
     for row in rows:
         order = by_claim[row.id]
         mine = owed.get(order.id) if order is not None else None
@@ -101,7 +102,8 @@ def _match(tx: Tx, rows: list[ClaimRow]) -> None:
             outcome, owed[order.id] = _claimed(tx, row, order.id, mine)
             log().info("claim.matched", id=row.id, outcome=outcome)
         else:
-            _wait(tx, row)
+            waiting.append((row.id, row.attempts, wait_seconds(row.attempts, row.age_seconds)))
+    bonus_claims.wait(tx, waiting)
 
 
 def _order(row: ClaimRow, found: dict[tuple[str, str], OrderRow]) -> OrderRow | None:
@@ -172,12 +174,3 @@ def _opened(sealed: bytes | None) -> str | None:
     except (Permanent, UnicodeDecodeError) as error:
         log().warning("address.unreadable", reason=str(error))
         return None
-
-
-def _wait(tx: Tx, row: ClaimRow) -> None:
-    """No sale yet: again later, until it is too late."""
-    seconds = wait_seconds(row.attempts, row.age_seconds)
-    if seconds is None:
-        bonus_claims.end(tx, row, "expired")
-    else:
-        work.retry(tx, BonusClaim, row.id, row.attempts, seconds, None)

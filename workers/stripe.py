@@ -10,23 +10,20 @@ from base.clock import steady
 from base.errors import Permanent, Transient
 from base.logs import log
 from db import billing, prices, webhooks, work
-from db.billing import StateRow
 from db.connection import Tx, transaction
 from db.webhooks import Webhook
 from integrations.stripe import StripeAway, StripeRefused, Told
 from schemas import stripe as messages
 from schemas.stripe import Event
 from schemas.stripe_objects import (
-    Subscription,
     customer_of,
     price,
     reference_of,
-    subscription,
     tier_in,
     user_of,
 )
 from workers import billing as accounts
-from workers import controls, disputes
+from workers import controls, disputes, reconciling, stripe_prices, stripe_states
 from workers.broker import actor
 from workers.queues import Queue
 from workers.stopping import stopping
@@ -55,7 +52,7 @@ class Letter(NamedTuple):
 def handle() -> None:
     """Handle what is due; messages of one customer together, since one look answers all."""
     ends = steady() + RUN_SECONDS
-    while not stopping() and controls.may_claim(Queue.WEBHOOKS) and steady() < ends:
+    while _may_go_on(ends):
         with transaction(limit_seconds=SILENT_SECONDS) as tx:
             work.reclaim(tx, Webhook)
             rows = work.claim(tx, Webhook, CLAIM, LEASE_SECONDS, "stripe")
@@ -66,9 +63,9 @@ def handle() -> None:
 
 def _handle(rows: list[Row], ends: float) -> None:
     run = Run()
-    groups = _grouped(rows, run)
+    groups = _grouped([row for row in rows if row["type"] != reconciling.KIND], run)
     while groups:
-        if stopping() or not controls.may_claim(Queue.WEBHOOKS) or steady() > ends:
+        if not _may_go_on(ends):
             _give_back(letter.row for letters in groups.values() for letter in letters)
             return
         customer, letters = groups.popitem()
@@ -83,6 +80,34 @@ def _handle(rows: list[Row], ends: float) -> None:
         except (Transient, psycopg.OperationalError) as error:
             log().warning("stripe.postponed", customer=customer, reason=str(error))
             _again(letters, str(error))
+    for row in rows:
+        if row["type"] == reconciling.KIND:
+            _reconcile(row, run, ends)
+
+
+def _may_go_on(ends: float) -> bool:
+    return not stopping() and controls.may_claim(Queue.WEBHOOKS) and steady() < ends
+
+
+def _reconcile(row: Row, run: Run, ends: float) -> None:
+    """A night's message of our own; page by page, so that anybody may go on with it."""
+
+    def save(tx: Tx, progress: reconciling.Progress) -> None:
+        _must(webhooks.save(tx, row["id"], row["attempts"], progress.stored()))
+        _must(work.renew(tx, Webhook, row["id"], row["attempts"], LEASE_SECONDS))
+
+    try:
+        begun = reconciling.read(row["body"])
+        done = reconciling.carry_on(begun, run, save, lambda: _may_go_on(ends))
+    except Permanent as error:
+        _end_row(row, work.bury, "refused", str(error))
+    except (Transient, psycopg.OperationalError) as error:
+        _end_row(row, work.retry, _delay(row), str(error)[:500])
+    else:
+        if done.step == "done":
+            _end_row(row, work.finish, "drifted" if done.drifted else "in_order")
+        else:
+            _give_back([row])
 
 
 def _grouped(rows: list[Row], run: Run) -> dict[str, list[Letter]]:
@@ -139,12 +164,14 @@ def _sync(customer: str, letters: list[Letter], run: Run) -> None:
             told = run.ask("subscriptions", customer)
         except StripeAway:
             log().warning("stripe.away", customer=customer, reason=run.away)
+    rows = [row for letter in letters for row in stripe_states.told_by(letter.event)]
+    answered = stripe_states.answered(customer, told, mine) if told is not None else []
+    stripe_prices.learn(rows + answered, run)
     with transaction(limit_seconds=SILENT_SECONDS) as tx:
         held = billing.lock(tx, customer)
         overtaken = told is not None and held.sequence != mine
-        rows = [row for letter in letters for row in _states_in(letter)]
         if told is not None and not overtaken:
-            rows += _answered(customer, told, mine)
+            rows += answered
             billing.wrote(tx, customer, mine)
         for row in rows:
             accounts.look_out(row)
@@ -170,32 +197,6 @@ def _settle(tx: Tx, letter: Letter, user: UUID | None, waits: str | None, run: R
         _must(_finish(tx, row, work.retry, delay, waits or "no user yet"))
     else:
         _must(_finish(tx, row, work.finish, "handled" if user else "unbound"))
-
-
-def _states_in(letter: Letter) -> list[StateRow]:
-    """The subscription in a message, as it was when the message was made."""
-    event = letter.event
-    if event.thin or not event.type.startswith("customer.subscription."):
-        return []  # of a thin event's object nobody knows when it was so
-    found = subscription(event.object)
-    return [_state(found, event.created, event.id)] if found is not None else []
-
-
-def _answered(customer: str, told: Told, number: int) -> list[StateRow]:
-    """An answer's subscriptions; `~` sorts them behind events of the same second."""
-    found = [subscription(one) for one in told.objects]
-    return [
-        _state(one, told.at, f"~{number:019d}")
-        for one in found
-        if one is not None and one.customer == customer
-    ]
-
-
-def _state(found: Subscription, made_at: Any, event: str) -> StateRow:
-    return StateRow(
-        found.customer, found.id, event, made_at, found.status, found.prices, found.begun_at,
-        found.trial_end, found.ended_at,
-    )  # fmt: skip
 
 
 def _bound(

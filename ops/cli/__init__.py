@@ -27,6 +27,7 @@ GROUPS = {
     },
     "Accounts and links": {
         "users": "Add, list, change and delete users.",
+        "billing": "Show how accounts stand with Stripe, name tiers of prices, reconcile.",
         "keys": "Add, list and revoke API keys.",
         "campaigns": "Add, list, change and delete campaigns and their links.",
         "links": "Show the addresses of a campaign, ready to be pasted.",

@@ -13,9 +13,9 @@ from schemas.integrations import IntegrationSettings
 
 # One line a shape: its name here, what it is, and which column holds it.
 SHAPES: dict[str, tuple[type[BaseModel], str]] = {
-    "bonus": (BonusMetadata, "bonuses.metadata"),
     "campaign": (CampaignSettings, "campaigns.settings"),
     "integration": (IntegrationSettings, "integrations.settings"),
+    "bonus": (BonusMetadata, "bonuses.metadata"),
 }
 
 app = typer.Typer()
