@@ -1,4 +1,4 @@
-"""Who may report payments: signed reports, listed senders, nobody for somebody else."""
+"""Who may report payments, and what an answer to them promises."""
 
 from typing import Any
 
@@ -135,3 +135,31 @@ def test_nobody_reports_for_another_tenant(network: Network, connect: Connect) -
     (item,) = items()
     assert (refused.status, refused.body) == (400, unknown.body)
     assert (kept.status, item["user"]) == (200, network.user_id)
+
+
+# --- what an answer promises
+
+
+def test_a_report_that_is_on_no_disk_is_to_be_sent_again(
+    journal: str, open_door: Any, connect: Connect
+) -> None:
+    door = open_door(journal_url="redis://127.0.0.1:1/0", spool_max_bytes=1)
+    network = Network(door, connect(), make.user(connect())["id"])
+
+    answer = network.get(order_id="A")
+
+    assert answer.status == 503
+    assert int(answer.headers["retry-after"]) > 0
+    assert "x-click-id" not in answer.headers
+
+
+def test_a_report_is_taken_while_the_journal_is_away(
+    journal: str, open_door: Any, connect: Connect
+) -> None:
+    door = open_door(journal_url="redis://127.0.0.1:1/0")
+    network = Network(door, connect(), make.user(connect())["id"])
+
+    answer = network.get(order_id="A")
+
+    assert answer.status == 200
+    assert door.base.recorder.spool_bytes > 0
