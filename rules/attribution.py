@@ -82,5 +82,6 @@ def _without_click(campaign_id: str | None, chain: Match, flags: tuple[str, ...]
     if chain.campaign_id is not None and campaign_id in (None, chain.campaign_id):
         return Match(chain.click_id, chain.campaign_id, chain.source, BY_RECEIPT, flags)
     if campaign_id is not None:
-        return Match(None, campaign_id, None, BY_CAMPAIGN, flags)
+        odd = flags or (("conflict",) if chain.campaign_id is not None else ())
+        return Match(None, campaign_id, None, BY_CAMPAIGN, odd)
     return Match(None, None, None, BY_NOTHING, flags)

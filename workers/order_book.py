@@ -28,7 +28,7 @@ class Book:
         self._facts: dict[int, list[Fact]] = defaultdict(list)
         self._payments: dict[int, dict[str, Payment]] = {}
         self._changed: set[Key] = set()
-        self._attributed: set[Key] = set()  # those that had no campaign before
+        self._attributed: set[Key] = set()  # those that had no campaign, or no click, before
 
     # --- before the locks
 
@@ -160,6 +160,7 @@ class Book:
             new = new._replace(
                 click_id=match.click_id, matched_by=BY_CLICK, source=order.source or match.source
             )
+            self._attributed.add(case.key)
         if new != order:
             self._orders[case.key] = new
             self._changed.add(case.key)

@@ -99,12 +99,16 @@ class Writes:
         self._change(_counting(facts, refund), patch, without=["orphan"])
 
     def hand_down(self, order: OrderRow, facts: list[Fact]) -> None:
-        """An order's campaign to its rows that have none yet."""
+        """An order's campaign and click to its rows that have none yet."""
         patch: dict[str, object] = {"click_id": order.click_id} if order.click_id else {}
         for fact in facts:
-            if fact.campaign_id is None and fact.verdict in _WRITES_ROWS:
+            if fact.verdict not in _WRITES_ROWS:
+                continue
+            if fact.campaign_id is None:
                 without = [] if "orphan" in fact.flags else ["orphan"]
                 self._change(fact, patch, campaign=order.campaign_id, without=without)
+            elif patch and fact.click_id is None and fact.campaign_id == order.campaign_id:
+                self._change(fact, patch)
 
     def _change(
         self, fact: Fact | None, patch: dict[str, object], *, revenue: Decimal | None = None,

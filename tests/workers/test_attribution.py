@@ -11,7 +11,7 @@ from journal.streams import Kind
 from tests import make
 from tests.conftest import Connect
 from tests.workers.items import item, rows, sale
-from tests.workers.paying import API, INS, MINUTE, POSTBACK, clicked, paid, tell
+from tests.workers.paying import API, INS, MINUTE, PIXEL, POSTBACK, clicked, paid, tell
 from workers.held import release_conversions
 
 pytestmark = pytest.mark.usefixtures("journal")
@@ -118,3 +118,30 @@ def test_a_row_whose_amount_was_corrected_still_gets_its_campaign(
     )
 
     assert paid(session, "campaign_id", "revenue") == [(campaign["id"], Decimal("10.00"))]
+
+
+def test_a_click_that_is_told_late_reaches_rows_of_its_campaign(
+    session: Tx, campaign: make.Made
+) -> None:
+    click, user = clicked(campaign), campaign["user_id"]
+
+    tell(
+        sale(user, receipt="R", campaign=str(campaign["id"]), **PIXEL),
+        sale(user, receipt="R", clicks=[click], role="AFFILIATE", **INS),
+    )
+
+    [row] = paid(session, "metadata")
+    assert row["click_id"] == click
+
+
+def test_a_campaign_that_is_not_its_receipts_is_flagged(session: Tx, campaign: make.Made) -> None:
+    user = campaign["user_id"]
+    other = make.campaign(session, user_id=user)
+
+    tell(
+        sale(user, receipt="R", click=clicked(campaign), **POSTBACK),
+        sale(user, type="rebill", receipt="R", campaign=str(other["id"]), **API),
+    )
+
+    assert paid(session, "campaign_id") == [campaign["id"], other["id"]]
+    assert paid(session, "metadata")[1]["conflict"] is True
