@@ -37,6 +37,7 @@ from journal import claims, spool
 from journal.streams import Kind
 from workers import billing, controls, draining, nudges, reconciling
 from workers.maintenance import auditing, oddities
+from workers.maintenance import reconciling as clickbank
 from workers.owed import OWED
 from workers.queues import JOURNAL_QUEUES
 from workers.watching import watch
@@ -142,6 +143,7 @@ CHORES = (
     Chore("settle_drains", 1, settle_drains),
     Chore("settle_billing", 2, settle_billing),
     Chore("reconcile_billing", 600, reconciling.owe_nightly),
+    Chore("reconcile_clickbank", 600, clickbank.owe_nightly),
     Chore("audit_events", 60, audit_events),
     Chore("count_oddities", 60, oddities.count),
     Chore("make_partitions", 3600, make_partitions),

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     geo_file: Path | None = None  # a MaxMind-format country file
     respect_gpc: bool = False
 
+    clickbank_api_url: str | None = None  # another address than the network's, for tests
+
     stripe_webhook_secrets: SecretStr | None = None  # comma-separated, while one is rolled
     stripe_api_key: SecretStr | None = None  # then subscriptions are read again at each event
     stripe_api_url: str | None = None

@@ -148,6 +148,12 @@ def by_id(tx: Tx, ids: Iterable[str]) -> dict[str, IntegrationRow]:
     return {row[1]: IntegrationRow(*row) for row in rows}
 
 
+def of_network(tx: Tx, network: str) -> list[IntegrationRow]:
+    """All of one network that are neither disabled nor being deleted."""
+    rows = tx.execute(_FIND.format("i.network = %s") + " ORDER BY i.id", (network,))
+    return [IntegrationRow(*row) for row in rows]
+
+
 def page(
     tx: Tx, user_id: UUID | str | None, limit: int, after: Place | None = None
 ) -> list[ListedIntegration]:

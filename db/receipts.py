@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, ForeignKey, Index, String, text
@@ -73,6 +74,19 @@ def of_orders(tx: Tx, order_ids: Iterable[int]) -> dict[int, list[Fact]]:
         for row in rows:
             found[row[0]].append(Fact(*row))
     return found
+
+
+def counted(
+    tx: Tx, user_id: str, integration_id: str, door: str, since: datetime, until: datetime
+) -> list[Fact]:
+    """What one integration has told by a door and counts, of that time."""
+    rows = tx.execute(
+        f"SELECT {_COLUMNS} FROM receipts WHERE user_id = %s AND integration_id = %s"
+        " AND door = %s AND verdict = 'counted' AND created_at >= %s AND created_at < %s"
+        " ORDER BY id",
+        (user_id, integration_id, door, since, until),
+    )
+    return [Fact(*row) for row in rows]
 
 
 def add(tx: Tx, facts: Iterable[Fact]) -> None:

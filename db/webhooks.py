@@ -192,6 +192,16 @@ def learn(
     )
 
 
+def find_body(tx: Tx, user_id: UUID, body: bytes, since: datetime) -> dict[str, Any] | None:
+    """The user's message of exactly these bytes that came lately; None while there is none."""
+    with tx.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(
+            "SELECT id, state, outcome, reason FROM webhooks WHERE user_id = %s AND body = %s"
+            " AND created_at >= %s - interval '1 minute'",
+            (user_id, body, since),
+        ).fetchone()
+
+
 def prune(tx: Tx, older_than_days: int, limit: int) -> int:
     """Delete messages of that age to which nothing is owed, at most `limit`; returns how many."""
     done = tx.execute(

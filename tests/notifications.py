@@ -65,3 +65,9 @@ def connect(
     sealed = seal(orjson.dumps({"key": key, "secret": secret, **more}), own or settings())
     made = integrations.add(tx, user_id, "clickbank", "test", key, sealed, chosen or {}, None)
     return key, str(made)
+
+
+def plain(start: str) -> dict[str, Any]:
+    """What a vector's text says."""
+    found: dict[str, Any] = json.loads(vector(start)["plaintext"])
+    return found

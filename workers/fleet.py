@@ -2,7 +2,7 @@
 
 import dramatiq.worker
 
-from workers import bonuses, clickbank, clicks, conversions, held, stripe, webhooks
+from workers import bonuses, clickbank, clickbank_api, clicks, conversions, held, stripe, webhooks
 from workers.bonuses import Postman
 from workers.broker import broker
 from workers.lifeline import Lifeline
@@ -24,6 +24,7 @@ __all__ = [
     "bonuses",
     "broker",
     "clickbank",
+    "clickbank_api",
     "clicks",
     "conversions",
     "held",

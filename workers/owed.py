@@ -31,6 +31,7 @@ OWED = (
     Owed(Queue.BONUSES, BonusDelivery, "bonuses.mail", "email"),
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.handle", "stripe"),
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.redo", "clickbank"),
+    Owed(Queue.MAINTENANCE, Webhook, "clickbank.reconcile", "clickbank_api"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
 )
 

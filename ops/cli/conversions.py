@@ -11,6 +11,7 @@ from db.history import Told, Which
 from ops.cli import chain, entry, lookup, output
 from ops.cli.chain import Chain
 from ops.cli.database import transaction
+from ops.cli.reconcile import reconcile
 from rules.history import Entry, entries
 from rules.payments import base_of
 from schemas.receipts import Fact
@@ -18,6 +19,7 @@ from schemas.receipts import Fact
 STATES = ("pending", "approved", "rejected", "refund", "chargeback", "rebill")
 
 app = typer.Typer()
+app.command()(reconcile)
 
 
 @app.command("list")

@@ -14,12 +14,14 @@ from ops.cli import integration_settings as told
 from ops.cli import lookup, output
 from ops.cli.database import transaction
 from ops.cli.entry import text
+from ops.cli.integration_test import try_out
 from rules.networks import TEMPLATES
 
 CLICKBANK = "clickbank"
 _POSTBACK = "postback"  # another name for the generic template
 
 app = typer.Typer()
+app.command("test")(try_out)
 
 Which = Annotated[str, typer.Argument(metavar="INTEGRATION", help="Its id, or the key in its URL.")]
 

@@ -13,6 +13,7 @@ from tests.reading import ROOT, code
 from workers import (
     bonuses,
     clickbank,
+    clickbank_api,
     clicks,
     conversions,
     held,
@@ -38,6 +39,7 @@ ACTORS = (
     held.release_conversions,
     held.release_webhooks,
     clickbank.redo,
+    clickbank_api.run,
     purges.run,
 )
 
