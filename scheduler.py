@@ -22,7 +22,9 @@ from base.logs import configure, log
 from base.settings import settings
 from db import (
     audit,
+    bonus_claims,
     connection,
+    deliveries,
     held,
     idempotency,
     ledger,
@@ -87,6 +89,8 @@ def prune() -> None:
     _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
     _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
     _in_chunks(lambda tx: webhooks.prune(tx, INBOX_DAYS, CHUNK))
+    _in_chunks(lambda tx: bonus_claims.prune(tx, INBOX_DAYS, CHUNK))
+    _in_chunks(lambda tx: deliveries.forget(tx, DEAD_DAYS, CHUNK))
     with transaction(wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=60) as tx:
         processes.prune(tx, PROCESSES_HOURS)
     for kind in Kind:

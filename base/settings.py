@@ -171,12 +171,12 @@ class Settings(BaseSettings):
     @property
     def smtp(self) -> str | None:
         """The address of the installation's mail server; None when there is none."""
-        return self.smtp_url.get_secret_value() if self.smtp_url else None
+        return (self.smtp_url.get_secret_value() if self.smtp_url else None) or None
 
     @property
     def s3(self) -> str | None:
         """The address of the installation's bucket; None when there is none."""
-        return self.s3_url.get_secret_value() if self.s3_url else None
+        return (self.s3_url.get_secret_value() if self.s3_url else None) or None
 
     @property
     def spool_root(self) -> Path:

@@ -259,3 +259,17 @@ def of_orders(tx: Tx, order_ids: Iterable[int]) -> list[Owed]:
         (list(order_ids),),
     )
     return [Owed(*row) for row in rows]
+
+
+def forget(tx: Tx, days: int, limit: int) -> int:
+    """Erase the addresses of dead letters that nobody has replayed for so long; returns how many.
+
+    The rows stay for ever, and say what had become of them.
+    """
+    done = tx.execute(
+        "UPDATE bonus_deliveries SET address = NULL WHERE id IN (SELECT id FROM bonus_deliveries"
+        "  WHERE state = 'dead' AND address IS NOT NULL"
+        "  AND next_attempt_at < now() - make_interval(days => %s) ORDER BY id LIMIT %s)",
+        (days, limit),
+    )
+    return done.rowcount

@@ -209,3 +209,15 @@ def drop_links(tx: Tx, ids: Iterable[int], outcome: str, *, dead: bool = False) 
         " WHERE id = ANY(%(ids)s)",
         {"word": outcome, "ids": list(ids)},
     )
+
+
+def unsent(tx: Tx, old_seconds: float) -> tuple[int, int]:
+    """Mails that the installation's server is to send, and how many of all are overdue so long."""
+    row = tx.execute(
+        "SELECT count(*) FILTER (WHERE lane = ''), count(*) FILTER (WHERE next_attempt_at"
+        "  < statement_timestamp() - make_interval(secs => %s))"
+        " FROM bonus_deliveries WHERE kind = 'email' AND state = 'pending'"
+        " AND next_attempt_at < '9999-01-01'",
+        (old_seconds,),
+    ).fetchone()
+    return (int(row[0]), int(row[1])) if row else (0, 0)

@@ -218,7 +218,17 @@ def test_only_the_journal_and_the_broker_speak_to_redis() -> None:
 
 
 def test_only_integrations_call_other_companies() -> None:
-    clients = ("httpx", "requests", "urllib.request", "http.client", "aiohttp", "smtplib", "boto3")
+    clients = (
+        "httpx",
+        "requests",
+        "urllib.request",
+        "http.client",
+        "aiohttp",
+        "smtplib",
+        "boto3",
+        "aiosmtplib",
+        "obstore",
+    )
     found = [
         f"{name}:{line} imports {imported}"
         for name, tree in ours().items()

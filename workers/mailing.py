@@ -29,8 +29,8 @@ from workers.queues import Queue
 from workers.stopping import stopping
 
 MOST_AT_ONCE = 512
-LEASE_SECONDS = 30.0  # a mail takes longer: it is renewed
-RENEW_SECONDS = 5.0
+LEASE_SECONDS = 15.0  # a mail may take longer: it is renewed
+RENEW_SECONDS = 3.0
 LIMIT_SECONDS = 15.0
 LOOK_SECONDS = 0.5
 IDLE_SECONDS = 1.0

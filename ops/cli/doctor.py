@@ -9,6 +9,7 @@ from base.clock import steady
 from base.errors import HopfleetError
 from ops.cli import (
     doctor_audit,
+    doctor_bonuses,
     doctor_broker,
     doctor_database,
     doctor_host,
@@ -28,6 +29,7 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("work", doctor_work.check),
     ("audit", doctor_audit.check),
     ("payments", doctor_payments.check),
+    ("bonuses", doctor_bonuses.check),
     ("spool", doctor_host.check_spool),
     ("settings", doctor_host.check_settings),
 )

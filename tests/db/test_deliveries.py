@@ -78,6 +78,21 @@ def test_a_sale_wakes_the_claims_that_wait_for_it(tx: Tx, campaign: Made) -> Non
     assert tx.execute(woken).fetchall() == [("mine",)]
 
 
+def test_dead_letters_lose_their_address_after_a_while(tx: Tx, campaign: Made) -> None:
+    make.bonus(tx, campaign["id"])
+    deliveries.owe(tx, [_sold(tx, campaign, f"R{n}", BUYER) for n in range(3)])
+    tx.execute("UPDATE bonus_deliveries SET state = 'dead' WHERE receipt <> 'R0'")
+    tx.execute(
+        "UPDATE bonus_deliveries SET next_attempt_at = now() - interval '91 days'"
+        " WHERE receipt <> 'R1'"
+    )
+
+    forgotten = deliveries.forget(tx, 90, 10)
+
+    assert forgotten == 1
+    assert _rows(tx, "receipt, address IS NULL") == [("R0", False), ("R1", False), ("R2", True)]
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -16,6 +16,7 @@ from db import controls, processes, purges
 from db.controls import PAUSED
 from db.held import dead_item, hold
 from ops.cli import (
+    doctor_bonuses,
     doctor_broker,
     doctor_database,
     doctor_host,
@@ -30,6 +31,7 @@ from ops.local.ports import free_port
 from tests import make
 from tests.conftest import Connect
 from tests.ops.cli.conftest import Run
+from tests.workers import buying
 
 SOUND = (
     "--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
@@ -198,6 +200,27 @@ def test_payments_that_a_person_must_look_at_are_told(run: Run, connect: Connect
     assert [one.status for one in before + after] == [Status.OK, Status.WARNING]
     assert "1 unattributed" in before[0].says
     assert "`hopfleet rates import`" in after[0].says
+
+
+def test_mails_that_nobody_can_send_are_told(
+    run: Run, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = connect()
+    campaign = make.campaign(session)
+    make.bonus(session, campaign["id"])
+    before = list(doctor_bonuses.check())
+    buying.sell(campaign)
+    session.execute("UPDATE bonus_deliveries SET next_attempt_at = now() - interval '1 hour'")
+    after = list(doctor_bonuses.check())
+    monkeypatch.setitem(os.environ, "HOPFLEET_SMTP_URL", "mail.example.com:secret")
+    settings.cache_clear()
+    wrong = next(doctor_bonuses.check())
+    settings.cache_clear()
+
+    assert [one.status for one in before] == [Status.OK]
+    assert [one.status for one in after] == [Status.BROKEN, Status.WARNING]
+    assert "HOPFLEET_SMTP_URL" in after[0].says
+    assert "secret" not in wrong.says
 
 
 def test_dead_letters_of_the_last_hour_are_told_apart(
