@@ -19,7 +19,6 @@ from schemas.receipts import Fact
 STATES = ("pending", "approved", "rejected", "refund", "chargeback", "rebill")
 
 app = typer.Typer()
-app.command()(reconcile)
 
 
 @app.command("list")
@@ -188,3 +187,6 @@ def _cursor(typed: str) -> int:
     if not (typed.isascii() and typed.isdigit() and len(typed) < 19):
         raise Misused(f"{typed!r} is no cursor: use the one the page before ended with.")
     return int(typed)
+
+
+app.command()(reconcile)
