@@ -16,7 +16,8 @@ from base.errors import Permanent, Transient
 
 ADDRESS = "https://api.clickbank.com/rest/1.3/"
 _SECONDS_BETWEEN = 0.15  # ten a second are allowed, to all programs behind one address together
-_PATIENCE = (2.0, 8.0, 20.0)  # after a 403 that may mean the limit
+# After a 403 that may mean the limit; of the first question it rather means a wrong key.
+_PATIENCE, _FIRST_PATIENCE = (2.0, 8.0, 20.0), (1.0,)
 _TIMEOUT_SECONDS = 20.0
 _MOST_BYTES = 32 * 1024 * 1024
 _NOT_HERE = frozenset({408, 429})
@@ -45,6 +46,7 @@ class ClickBank:
     def __init__(self, api_key: str, address: str | None, wait: Callable[[float], object]) -> None:
         self._wait = wait
         self._asked = -_SECONDS_BETWEEN
+        self._is_known = False  # whether the key has opened anything yet
         self._client = httpx.Client(
             base_url=address or ADDRESS,
             headers={"Authorization": api_key, "Accept": "application/json"},
@@ -69,11 +71,12 @@ class ClickBank:
         return Page([one for one in many(told) if isinstance(one, dict)], status == 206)
 
     def _ask(self, path: str, asked: dict[str, str], page: int) -> tuple[int, Any]:
-        for patience in (*_PATIENCE, None):
+        for patience in (*(_PATIENCE if self._is_known else _FIRST_PATIENCE), None):
             self._wait(max(0.0, self._asked + _SECONDS_BETWEEN - steady()))
             self._asked = steady()
             status, body = self._read(path, asked, page)
             if status in (200, 206):
+                self._is_known = True
                 return status, body
             if patience is None or status != 403:
                 break

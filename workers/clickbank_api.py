@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from base.errors import Permanent, Transient
+from base.logs import log
 from base.settings import settings
 from db import integrations, webhooks, work
 from db.connection import transaction
@@ -50,6 +51,10 @@ def _reconcile(row: dict[str, Any]) -> None:
             else:
                 work.retry(tx, Webhook, *claim, _AGAIN_SECONDS, str(error))
         return
+    if report is not None:
+        log().info("clickbank.reconciled", integration=str(row["integration_id"]),
+                   orders=report.orders, added=report.added,
+                   differences=len(report.differences))  # fmt: skip
     with transaction(limit_seconds=_SILENT_SECONDS) as tx:
         if report is None:
             work.give_back(tx, Webhook, [claim])

@@ -62,10 +62,12 @@ def test_an_order_reads_like_its_notification(one: dict[str, Any]) -> None:
 
 
 def test_the_limit_is_kept_to_and_a_refusal_is_waited_out() -> None:
-    fake = clickbank_fake.ClickBank(sold(5), page_size=1, refusals=2)
+    fake = clickbank_fake.ClickBank(sold(5), page_size=1)
 
     with fake.serve() as address:
         asking = Asking(address)
+        asking.client.orders(*DAYS)
+        fake.refusals = 2
         found = asking.all()
 
     assert len(found) == 5

@@ -15,7 +15,6 @@ import orjson
 from base.clock import now, wall_ms
 from base.errors import Permanent
 from base.ids import uuid7_hex
-from base.logs import log
 from base.sealing import Unsealable, unseal
 from base.settings import settings
 from db import integrations, orders, receipts, webhooks
@@ -114,8 +113,6 @@ def reconcile(
             _hold(row, told, report, seen)
         first = last
     _find_unknown(row, since + _EDGE, until - _EDGE, report, seen)
-    log().info("clickbank.reconciled", integration=row.id, orders=report.orders,
-               added=report.added, differences=len(report.differences))  # fmt: skip
     return report
 
 
