@@ -299,8 +299,10 @@ def test_without_any_store_the_clock_ticks_on_and_ends_when_told(tmp_path: Path)
             [sys.executable, "-c", "import scheduler; scheduler.main()"],
             cwd=ROOT, env={**os.environ, **nowhere}, stderr=out,
         )  # fmt: skip
+    # Those of the night need no store by day.
+    wanted = {chore.name for chore in CHORES if not chore.name.startswith("reconcile_")}
     end = steady() + 20
-    while log.read_text().count("chore.postponed") < len(CHORES):
+    while not all(f'"chore":"{name}"' in log.read_text() for name in wanted):
         assert steady() < end, log.read_text()
         sleep(0.05)
     sleep(1.5)  # a tick more, which must say nothing new
@@ -308,6 +310,7 @@ def test_without_any_store_the_clock_ticks_on_and_ends_when_told(tmp_path: Path)
 
     assert process.wait(10) == 0
     said = [json.loads(line) for line in log.read_text().splitlines()]
-    told = sorted(line["chore"] for line in said if line["event"] == "chore.postponed")
-    assert told == sorted(chore.name for chore in CHORES)
+    told = [line["chore"] for line in said if line["event"] == "chore.postponed"]
+    assert len(told) == len(set(told))
+    assert wanted <= set(told)
     assert said[-1]["event"] == "scheduler.stopped"
