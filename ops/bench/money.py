@@ -187,7 +187,7 @@ def _beside(
     told = sales.notifications(accounts[0].clicks, wanted, at, seed=99)
     targets = [sales.post(accounts[0].clickbank, each, os.urandom(16)) for each in told]
     with side(
-        "notifications", running.port, targets, ready.folder, ready.environment,
+        "flood", running.port, targets, ready.folder, ready.environment,
         seconds=effort.beside_seconds + 1, rate=rate, connections=64,
     ) as flood:  # fmt: skip
         beside = visitors()
