@@ -55,6 +55,14 @@ class Payments(NamedTuple):
     revenue: Decimal
 
 
+class Deliveries(NamedTuple):
+    """Of one bonus: owed, delivered (link issued, or mail accepted), and its own counter."""
+
+    owed: int
+    delivered: int
+    counted: int
+
+
 @contextmanager
 def session(url: str) -> Iterator["psycopg.Connection[tuple[object, ...]]"]:
     """A connection that commits every statement by itself."""
@@ -169,33 +177,28 @@ def owner_of(url: str, tracking_id: str) -> str:
     return str(row[0])
 
 
-def wait_for_deliveries(
-    url: str, bonus_id: str, state: str, wanted: int, limit_seconds: float
-) -> int:
-    """Wait until so many deliveries of a bonus are in a state; how many were at last."""
-    started = steady()
-    with session(url) as connection:
-        while True:
-            row = connection.execute(
-                "SELECT count(*) FROM bonus_deliveries WHERE bonus_id = %s AND state = %s",
-                [bonus_id, state],
-            ).fetchone()
-            found = int(str(row[0])) if row else 0
-            if found >= wanted or steady() - started > limit_seconds:
-                return found
-            sleep(_POLL_SECONDS)
-
-
-def delivered(url: str, bonus_id: str) -> tuple[int, int]:
-    """Deliveries of a bonus that are done, and what its own counter says."""
+def deliveries(url: str, bonus_id: str) -> Deliveries:
+    """How far a bonus has got."""
     with session(url) as connection:
         row = connection.execute(
-            "SELECT (SELECT count(*) FROM bonus_deliveries d WHERE d.bonus_id = b.id"
-            "  AND d.state = 'done'), b.delivered_count FROM bonuses b WHERE b.id = %s",
+            "SELECT count(d.id), count(d.delivered_at), max(b.delivered_count) FROM bonuses b"
+            " LEFT JOIN bonus_deliveries d ON d.bonus_id = b.id WHERE b.id = %s",
             [bonus_id],
         ).fetchone()
     assert row is not None
-    return int(str(row[0])), int(str(row[1]))
+    return Deliveries(*(int(str(each)) for each in row))
+
+
+def seconds_to_deliver(url: str, bonus_id: str) -> float:
+    """From the moment their queue was resumed until the last delivery of a bonus."""
+    with session(url) as connection:
+        row = connection.execute(
+            "SELECT extract(epoch FROM max(delivered_at) - (SELECT since FROM queue_controls"
+            "  WHERE queue = 'bonuses')) FROM bonus_deliveries WHERE bonus_id = %s",
+            [bonus_id],
+        ).fetchone()
+    assert row is not None
+    return float(str(row[0]))
 
 
 def transactions(url: str) -> int:

@@ -114,6 +114,7 @@ def _notifications(
         "notifications_p50_ms": load["latency_ms"]["p50"],
         "notifications_p99_ms": load["latency_ms"]["p99"],
         "notifications_cores": _cores(load),
+        "others_cores": load["others_cores"],
     }
 
 
