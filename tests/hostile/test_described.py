@@ -223,6 +223,32 @@ def _postback_key(siege: Siege) -> str:
     return str(orjson.loads(said)["key"])
 
 
+_is_notification = _valid(
+    DESCRIBED["paths"]["/webhooks/clickbank/{key}"]["post"]["requestBody"]["content"][
+        "application/json"
+    ]["schema"]
+)
+
+
+def notification(siege: Siege, case: Case[Any]) -> None:
+    told: Any = case.body
+    is_json = isinstance(told, dict | list | str | int | float | bool | None)
+    body = json.dumps(told).encode() if is_json else b""
+
+    answer = siege.ask("POST", f"/webhooks/clickbank/{_clickbank_key(siege)}", body)
+
+    # What is kept cannot be opened, which is found out later, and never said.
+    assert answer.status == (204 if is_json and _is_notification(told) else 404), body
+
+
+@lru_cache(1)
+def _clickbank_key(siege: Siege) -> str:
+    said = siege.fleet.hopfleet(
+        "integrations", "add", "clickbank", "--user", str(siege.user_id), "--secret", "K4", "--json"
+    )
+    return str(orjson.loads(said)["key"])
+
+
 # --- the cases
 
 DOORS: dict[str, tuple[str, str, Judge]] = {
@@ -234,6 +260,7 @@ DOORS: dict[str, tuple[str, str, Judge]] = {
     "claim": ("/b/claim/{tracking_id}", "POST", claim),
     "postback": ("/postback/{key}", "GET", postback),
     "posted": ("/postback/{key}", "POST", postback),
+    "clickbank": ("/webhooks/clickbank/{key}", "POST", notification),
 }
 
 
