@@ -63,7 +63,7 @@ def draw(chain: Chain) -> "Tree":
     for order in chain.orders:
         above = branches.get(order.parent or "", trunk)
         branch = branches[order.receipt] = above.add(Text(_order(chain, order)))
-        for entry in chain.entries[order.id]:
+        for entry in sorted(chain.entries[order.id], key=_place):
             twig = branch.add(Text(_entry(entry)))
             for line in _notes(entry):
                 twig.add(Text(line))
@@ -79,6 +79,11 @@ def total(chain: Chain) -> Decimal:
     return sum(
         (one.revenue or Decimal() for found in chain.entries.values() for one in found), Decimal()
     )
+
+
+def _place(entry: Entry) -> int:
+    """Sales first, then rebills, then what was taken back, each as it happened."""
+    return ("conversion", "rebill", "refund").index(entry.event_type)
 
 
 def _click(chain: Chain) -> str:

@@ -26,8 +26,8 @@ def check() -> Iterator[Finding]:
         if count := found[kind]:
             yield warning(
                 "payments",
-                f"{count:,} orders of the last 24 h {says}: `hopfleet conversions list --flag"
-                f" {kind}` shows them.",
+                f"Orders of the last 24 h that {says}: {count:,}; `hopfleet conversions list"
+                f" --flag {kind}` shows them.",
             )
     if not any(found[kind] for kind in _WRONG):
         yield well("payments", f"Nothing is wrong with those of the last 24 h{_rest(found)}.")

@@ -69,6 +69,15 @@ def sold(connect: Connect, campaign: Made) -> dict[str, Any]:
     make.receipt(session, upsell, revenue="5.00", created_at=AT + timedelta(minutes=1))
     make.receipt(
         session,
+        upsell,
+        type="refund",
+        state="refund",
+        revenue="-1.00",
+        amount="-1.00",
+        created_at=AT,
+    )
+    make.receipt(
+        session,
         order,
         receipt="SALE1234-B002",
         type="rebill",
@@ -117,6 +126,10 @@ def test_a_receipt_shows_the_whole_chain(run: Run, sold: dict[str, Any]) -> None
             "created_at": "2026-05-01T12:00:00Z", "reason": None,
         },
         {
+            "event_type": "refund", "revenue": "-1.00",
+            "created_at": "2026-05-01T12:00:00Z", "reason": "refund",
+        },
+        {
             "event_type": "conversion", "revenue": "5.00",
             "created_at": "2026-05-01T12:01:00Z", "reason": None,
         },
@@ -145,7 +158,7 @@ def test_a_rebills_or_upsells_receipt_shows_its_family(
     said = run("conversions", "show", receipt, "--json").json
 
     assert said["receipt"] == receipt
-    assert len(said["events"]) == 4
+    assert len(said["events"]) == 5
     assert len(said["deliveries"]) == 1
 
 
@@ -172,7 +185,9 @@ def test_people_are_drawn_a_tree_with_roads_and_flags(run: Run, sold: dict[str, 
         "upsell UPSELL12: Spring, matched by receipt",
         "sale UPSELL12, 2026-05-01 12:01:00: 5.00 USD",
         "by API: 10.00 USD, counted",
-        "comes to 10.00 USD",
+        "refund UPSELL12, 2026-05-01 12:00:00: -1.00 USD",
+        "by API: -1.00 USD, counted",
+        "comes to 9.00 USD",
     ]
 
 
