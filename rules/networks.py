@@ -56,7 +56,8 @@ TEMPLATES: dict[str, Template] = {
         {
             "click_id": ("click_id", "clickid", "cid", "subid"),
             "tracking_id": ("tracking_id",),
-            "order_id": ("order_id", "orderid", "receipt", "txid"),
+            # Many networks know one id alone, and call it the transaction's.
+            "order_id": ("order_id", "orderid", "receipt", "txid", "transaction_id"),
             "number": ("number", "transaction_id"),
             "parent": ("parent",),
             "event": ("type", "event"),
@@ -76,7 +77,7 @@ TEMPLATES: dict[str, Template] = {
     # of their own; refunds are not known to be sent this way.
     "clickbank": Template(
         {
-            "click_id": ("click_id", "extclid", "tid"),
+            "click_id": ("extclid", "tid", "click_id"),  # the last may be ClickBank's own
             "order_id": ("order_id", "receipt_id", "receipt"),
             "event": ("event_type", "type"),
             "status": ("status",),
