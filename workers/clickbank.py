@@ -5,8 +5,10 @@ message that could not be opened is a dead letter that is tried again once the s
 """
 
 import base64
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
 import psycopg
@@ -53,7 +55,7 @@ class Handled(NamedTuple):
 
 def take(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
     """Keep each message with what was made of it; payments go on as items of their own."""
-    known = integrations.by_id(tx, {one.item.get("integration", "") for one in found} - {""})
+    known = integrations.by_id(tx, _named(found))
     arrivals, payments = [], []
     for one in found:
         item, integration = one.item, known.get(one.item.get("integration", ""))
@@ -63,7 +65,7 @@ def take(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
             continue
         body = item.get("body", "").encode("latin-1", "replace")
         handled = handle(body, item["id"], integration)
-        arrivals.append(_arrival(item, body, handled))
+        arrivals.append(_arrival(item, integration, body, handled))
         if handled.item is None:
             outcome.stored += 1
             outcome.end([one], "stored")
@@ -76,12 +78,21 @@ def take(tx: Tx, found: list[Found], outcome: Outcome) -> list[Found]:
 inbox.TAKES["ins"] = take
 
 
-def _arrival(item: Item, body: bytes, handled: Handled) -> Arrival:
+def _named(found: list[Found]) -> set[str]:
+    """The integrations' ids; what is none may have been edited into a dead letter."""
+    named = set()
+    for one in found:
+        with suppress(ValueError):
+            named.add(str(UUID(one.item.get("integration", ""))))
+    return named
+
+
+def _arrival(item: Item, integration: IntegrationRow, body: bytes, handled: Handled) -> Arrival:
     told = handled.told
     return Arrival(
-        handled.state, handled.outcome, handled.reason, SOURCE, item["id"], item["integration"],
-        item["user"], told.type if told else None, told.receipt or None if told else None, body,
-        told.occurred if told else None, handled.error,
+        handled.state, handled.outcome, handled.reason, SOURCE, item["id"], integration.id,
+        integration.user_id, told.type if told else None, told.receipt or None if told else None,
+        body, told.occurred if told else None, handled.error,
     )  # fmt: skip
 
 

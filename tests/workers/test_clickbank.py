@@ -311,6 +311,23 @@ def test_of_a_deleted_integration_nothing_is_kept(session: Tx, account: Account)
     assert len(inbox(session, "id")) == 1
 
 
+@pytest.mark.parametrize("integration", ["", "x", "0190aa00-0000-7000-8000-000000000000"])
+def test_an_item_of_no_integration_harms_no_neighbour(
+    session: Tx, account: Account, integration: str
+) -> None:
+    account.tell(told.made(SECRET))
+    good = item(account.user, type="ins", door="clickbank", integration=account.ids[SECRET],
+                body=told.made(SECRET, receipt="ANOTHER1").decode(), meta={})  # fmt: skip
+    outcome = Outcome(Kind.WEBHOOKS)
+
+    with transaction() as tx:
+        store(tx, Kind.WEBHOOKS, [claimed({**good, "integration": integration}, good)], now(),
+              outcome)  # fmt: skip
+
+    assert outcome.gone == 1
+    assert len(paid(session)) == 2
+
+
 # --- versions 1 to 5
 
 
