@@ -63,6 +63,8 @@ def test_an_end_is_never_undone() -> None:
     assert account(state(1, "canceled"), state(2, "active")).status == "canceled"
     same_second = [state(1, "active", event="evt_z"), state(1, "canceled", event="evt_a")]
     assert account(*same_second).status == account(*same_second[::-1]).status == "canceled"
+    paid = state(1, "active", "agency", event="evt_z")
+    assert account(paid, state(1, "canceled", event="evt_a")).tier == "agency"
 
 
 def test_of_several_subscriptions_the_best_counts() -> None:

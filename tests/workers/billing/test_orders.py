@@ -148,6 +148,7 @@ def test_a_result_that_was_asked_for_earlier_is_left_to_the_later_one(
             overtaking.append(path)
             arrive(with_key.change(sub, status="unpaid"))
             handle()
+            with_key.tick(5)
 
     with_key.while_asked = overtake
     handle()

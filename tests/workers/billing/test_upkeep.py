@@ -53,7 +53,10 @@ def test_each_change_of_an_account_is_kept_with_its_reason(session: Tx, account:
     found = session.execute(
         "SELECT cause, before->>'status', after->>'status' FROM user_changes ORDER BY id"
     ).fetchall()
-    assert found == [("evt_1", "trial", "active"), ("evt_2", "active", "canceled")]
+    assert found == [
+        (account.events[0]["id"], "trial", "active"),
+        (account.events[1]["id"], "active", "canceled"),
+    ]
 
 
 def test_the_night_finds_what_was_lost_and_repairs_it(session: Tx, with_key: Stripe) -> None:
