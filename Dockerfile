@@ -17,6 +17,7 @@ COPY alembic alembic
 COPY base base
 COPY db db
 COPY ingest ingest
+COPY integrations integrations
 COPY journal journal
 COPY ops ops
 COPY rules rules

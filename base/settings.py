@@ -202,6 +202,12 @@ class Settings(BaseSettings):
             raise Misused(f"{path} is empty: delete it, and a new secret is made.")
         return kept.encode()
 
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _no_empty_key(cls, value: SecretStr | None) -> SecretStr | None:
+        """Compose hands an empty setting on as an empty text."""
+        return value if value is not None and value.get_secret_value().strip() else None
+
     @cached_property
     def stripe_secrets(self) -> tuple[bytes, ...]:
         """What Stripe signs with; none when its messages are not taken."""

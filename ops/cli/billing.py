@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from base.errors import Misused
+from base.logs import configure
 from base.settings import settings
 from db import billing, holds, prices
 from db.connection import Tx
@@ -94,6 +95,7 @@ def reconcile(json: output.Json = False) -> None:
     """Hold all of Stripe's subscriptions against the accounts, and repair these; nightly anyway."""
     if settings().stripe_api_key is None:
         raise Misused("Set HOPFLEET_STRIPE_API_KEY: without it Stripe cannot be asked.")
+    configure("error")
     with transaction():
         pass  # a database that is away is said before Stripe is asked
     done = carry_on(Progress(), Run(), _not_kept, lambda: True)

@@ -220,3 +220,26 @@ def test_processes_that_start_together_make_one_secret(tmp_path: Path) -> None:
     secrets = {one.communicate()[0].strip() for one in started}
     assert len(secrets) == 1
     assert len(secrets.pop()) >= 32
+
+
+def test_stripes_secrets_are_a_list_and_none_of_them_is_empty(tmp_path: Path) -> None:
+    def secrets(text: str) -> tuple[bytes, ...]:
+        return made(tmp_path, stripe_webhook_secrets=text).stripe_secrets
+
+    assert made(tmp_path).stripe_secrets == secrets("") == secrets(" \n") == ()
+    assert secrets("whsec_one, whsec_two\n") == (b"whsec_one", b"whsec_two")
+    for wrong in ("whsec_one,", ",whsec_one", "whsec_one,,whsec_two", "whsec_o\nne", "short"):
+        with pytest.raises(ValidationError) as refusal:
+            secrets(wrong)
+        assert "whsec_one" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "live"),
+    [(None, None, True), ("sk_test_1", None, False), ("rk_live_1", None, True),
+     ("sk_test_1", True, True), (None, False, False), ("", None, True)],
+)  # fmt: skip
+def test_the_key_says_whether_money_is_real_unless_somebody_does(
+    tmp_path: Path, key: str | None, said: bool | None, live: bool
+) -> None:
+    assert made(tmp_path, stripe_api_key=key, stripe_livemode=said).stripe_live is live
