@@ -75,7 +75,7 @@ def take(tx: Tx, arrivals: Iterable[Arrival]) -> set[tuple[str, str]]:
     found = tx.execute(
         f"INSERT INTO webhooks ({', '.join(Arrival._fields)})"
         " SELECT * FROM unnest(%s::varchar[], %s::varchar[], %s::varchar[], %s::varchar[],"
-        "  %s::varchar[], %s::uuid[], %s::uuid[], %s::varchar[], %s::varchar[], %s::bytea[],"
+        "  %s::varchar[], %s::uuid[], %s::uuid[], %s::varchar[], %s::varchar[], %b::bytea[],"
         "  %s::timestamptz[], %s::text[])"
         " ON CONFLICT (source, external_id) DO NOTHING RETURNING source, external_id",
         [list(column) for column in columns],

@@ -29,7 +29,9 @@ NASTY = [
 ]
 
 
-@pytest.mark.parametrize("texts", [[], NASTY, *([one] for one in NASTY), [*NASTY, None]])
+@pytest.mark.parametrize(
+    "texts", [[], NASTY, *([one] for one in NASTY), [*NASTY, None], [None, None]]
+)
 def test_texts_come_back_as_they_were(session: Tx, texts: list[str | None]) -> None:
     row = session.execute("SELECT %s::text[], %s::varchar[]", (texts, texts)).fetchone()
 
