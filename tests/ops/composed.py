@@ -88,6 +88,7 @@ class Composed:
         stated = {
             key: substituted(str(value))
             for key, value in self.services[name]["environment"].items()
+            if value is not None  # handed on from a shell where nobody has set it
         }
         for store, port in STORES.items():
             here = f"@127.0.0.1:{self.ports[store]}"
@@ -146,7 +147,7 @@ class Composed:
         )
         wrapper.chmod(0o755)
         stated = self.services[name]["environment"]
-        environment = {key: substituted(str(value)) for key, value in stated.items()}
+        environment = {k: substituted(str(v)) for k, v in stated.items() if v is not None}
         path = f"{programs}:{os.environ['PATH']}"
         self._launch(name, self._command(name), {**self._bare(), **environment, "PATH": path})
 
