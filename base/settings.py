@@ -82,7 +82,7 @@ class Settings(BaseSettings):
 
     smtp_url: SecretStr | None = None  # smtp[s]://user:password@host:port?starttls=1
     smtp_timeout_seconds: float = Field(30.0, gt=0)  # for each answer; twice that for a mail's end
-    smtp_connections: int = Field(8, ge=1)  # to one server at once, of one process
+    smtp_connections: int = Field(16, ge=1)  # to one server at once, of one process
     mail_from: str | None = None  # whom mails are from, unless a bonus says otherwise
     s3_url: SecretStr | None = None  # s3://key:secret@host:port/bucket?region=&tls=
     bonus_link_hours: float = Field(720.0, gt=0)  # how long a download's link works
