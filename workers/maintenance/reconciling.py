@@ -124,7 +124,9 @@ def _hold(
     seen.update(map(key_of, items))
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         # Locked, so that a notification that comes at this moment is before us or behind us.
-        held = orders.lock(tx, {(row.user_id, base_of(item["receipt"])) for item in items})
+        # With the sales before upsells, as payments lock them: later would be out of order.
+        named = [item[name] for item in items for name in ("receipt", "parent") if name in item]
+        held = orders.lock(tx, {(row.user_id, base_of(one)) for one in named})
         known: dict[str, list[Any]] = {}
         for facts in receipts.of_orders(tx, [one.id for one in held.values()]).values():
             for one in payments(facts).values():
