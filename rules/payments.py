@@ -175,14 +175,17 @@ def is_paid_by(refund: Report | Payment, payment: Payment | Fact) -> bool:
 
 
 def excess(known: Iterable[Payment], receipt: str, role: str) -> bool:
-    """Whether more was taken back of a payment than it ever brought."""
+    """Whether more was taken back of a payment than it ever brought.
+
+    One that was rejected after it had counted has brought nothing, and is taken back already.
+    """
     paid, returned, is_paid = Decimal(0), Decimal(0), False
     for one in known:
         if one.receipt != receipt or (role and one.role and role != one.role):
             continue
         if one.type == "refund":
             returned -= one.revenue
-        elif one.row is not None:
+        elif one.trust:
             paid, is_paid = paid + one.revenue, True
     return is_paid and returned > paid
 

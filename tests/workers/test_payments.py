@@ -301,3 +301,46 @@ def test_an_amount_is_corrected_as_often_as_the_network_says(
     )
 
     assert paid(session, "revenue") == [Decimal("11.00")]
+
+
+# --- what may not grow, or go unseen
+
+
+@pytest.mark.parametrize("first", ["refund", "rejected"])
+def test_a_sale_refunded_and_rejected_is_flagged_as_taken_back_twice(
+    session: Tx, campaign: make.Made, first: str
+) -> None:
+    user, about = campaign["user_id"], {"receipt": "R1", "campaign": str(campaign["id"])}
+    refund = sale(user, "9.00", type="refund", **about, **INS)
+    rejected = sale(user, "9.00", state="rejected", **about, **POSTBACK)
+    tell(sale(user, "9.00", **about, **POSTBACK))
+
+    tell(*([refund, rejected] if first == "refund" else [rejected, refund]))
+
+    flags = session.execute("SELECT flags FROM receipts ORDER BY id").fetchall()
+    assert [row[0] for row in flags] == [[], [], ["excess"]]
+    assert sum(bool(meta.get("excess")) for meta in paid(session, "metadata")) == 1
+
+
+def test_a_rejected_sale_owes_nothing_when_its_buyer_is_told_late(
+    session: Tx, campaign: make.Made
+) -> None:
+    user, about = campaign["user_id"], {"receipt": "R1", "campaign": str(campaign["id"])}
+    tell(sale(user, "9.00", **about, **API), sale(user, "9.00", state="rejected", **about, **API))
+    make.bonus(session, campaign["id"])
+
+    tell(sale(user, "9.00", state="pending", **about, **API, buyer="c2VhbGVk"))
+
+    assert session.execute("SELECT count(*) FROM bonus_deliveries").fetchone() == (0,)
+
+
+def test_a_pixel_that_repeats_itself_fills_no_ledger(session: Tx, campaign: make.Made) -> None:
+    user, about = campaign["user_id"], {"receipt": "R1", "campaign": str(campaign["id"])}
+
+    with transaction() as tx:
+        repeats = [sale(user, "9.00", **about, **PIXEL) for _ in range(300)]
+        store(tx, Kind.CONVERSIONS, [claimed(*repeats)], now())
+    tell(sale(user, "8.00", **about, **INS))
+
+    assert len(ledger(session)) == 201
+    assert paid(session, "revenue") == [Decimal("8.00")]
