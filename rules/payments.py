@@ -59,6 +59,7 @@ class Payment:
     state: str = PENDING
     row: str | None = None  # the item whose row counts now
     amount: Decimal | None = None
+    currency: str | None = None
     revenue: Decimal = Decimal(0)  # signed dollars
     trust: int = 0
     was_trusted: bool = False
@@ -87,7 +88,8 @@ class Payment:
         elif fact.verdict in (Verdict.COUNT, Verdict.CORRECT):
             self.state = APPROVED
             self.row = fact.item_id if fact.verdict == Verdict.COUNT else self.row
-            self.amount, self.trust = fact.amount, trust_of(fact.door)
+            self.amount, self.currency = fact.amount, fact.currency
+            self.trust = trust_of(fact.door)
         elif self.row is None:
             self.state = fact.state
         if self.row is not None:
@@ -153,9 +155,11 @@ def verdict(
     if wanted == PENDING:
         return Verdict.NOTE
     trust = trust_of(report.door)
-    differs = report.amount is not None and report.amount != known.amount
-    if trust > known.trust and differs:
+    # The same amount, too: from now on a less trusted one changes nothing any more.
+    if trust > known.trust and report.amount is not None:
         return Verdict.CORRECT
+    told = (report.amount, report.currency)
+    differs = report.amount is not None and told != (known.amount, known.currency)
     if trust == known.trust and differs and policy == "update":
         return Verdict.CORRECT
     if policy == "ignore":

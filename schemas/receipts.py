@@ -20,6 +20,7 @@ class Report(NamedTuple):
     role: str
     door: str
     amount: Decimal | None
+    currency: str
     click_id: str | None
     at: datetime  # of the event it tells of
 

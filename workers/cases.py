@@ -77,7 +77,7 @@ def read(found: Found) -> Case:
     report = Report(
         integration, receipt, item["type"], _state(item), number[:_LONGEST_RECEIPT],
         item.get("role") or "", item.get("door") or "?", amount,
-        candidates[0] if candidates else None, time_of(item["id"]),
+        item.get("currency") or "USD", candidates[0] if candidates else None, time_of(item["id"]),
     )  # fmt: skip
     parent = item.get("parent")
     return Case(

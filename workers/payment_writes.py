@@ -23,6 +23,10 @@ _SOURCES: dict[str, str] = {Door.CLICKBANK: "clickbank"}
 _WRITES_ROWS = frozenset({Verdict.COUNT, Verdict.DUPLICATE, Verdict.REVERSE})
 
 
+# What a row says of an amount that was not in dollars; another amount has its own.
+_OF_AMOUNT = ("amount", "currency", "rate", "rate_date", "no_rate")
+
+
 class Writes:
     """Collected while one transaction's payments are decided on, written at its end."""
 
@@ -89,7 +93,7 @@ class Writes:
     def corrected(self, case: Case, facts: list[Fact], payment: Payment) -> None:
         """A more trusted amount takes the place of the one that was counted."""
         patch = {**_told(case), "trust": trust_word(case.report.door)}
-        self._change(_counting(facts, payment), patch, revenue=payment.revenue)
+        self._change(_counting(facts, payment), patch, revenue=payment.revenue, without=_OF_AMOUNT)
 
     def found_payment(self, facts: list[Fact], known: Iterable[Payment], refund: Payment) -> None:
         """A refund that came before its payment is an orphan no more."""

@@ -95,7 +95,7 @@ def test_a_buyer_is_served_from_the_sale_to_the_file(mailing: Fleet, server: Pos
     assert mailing.ask("POST", "/v1/events", key, json.dumps(told)).status == 202
     until(lambda: mailing.ask("GET", link).status == 410, 20, "the link has ended")
     assert (_count(mailing, linked), _count(mailing, mailed)) == (1, 1)
-    assert "missing" not in mailing.hopfleet("audit", "--since", "1h")
+    assert "MISSING" not in mailing.hopfleet("audit", "--since", "1h")
 
 
 @pytest.mark.parametrize(
