@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     stripe_webhook_secrets: SecretStr | None = None  # comma-separated, while one is rolled
     stripe_api_key: SecretStr | None = None  # then subscriptions are read again at each event
     stripe_api_url: str | None = None
-    stripe_livemode: bool | None = None  # unless said, what the key is for; live without one
+    stripe_livemode: bool | None = None  # unless said, what the key is for; any without one
     stripe_grace_days: float = Field(7, ge=0, le=365)  # paid for late: active for so long
 
     pool_min: int = Field(5, ge=0)
@@ -219,11 +219,14 @@ class Settings(BaseSettings):
         )
 
     @property
-    def stripe_live(self) -> bool:
-        """Whether Stripe's messages are about real money; those of the other kind are refused."""
-        if self.stripe_livemode is not None:
+    def stripe_live(self) -> bool | None:
+        """Whether Stripe's messages are about real money; those of the other kind are refused.
+
+        None when nothing says so: the secret is one endpoint's, and that is of one kind.
+        """
+        if self.stripe_livemode is not None or self.stripe_api_key is None:
             return self.stripe_livemode
-        return self.stripe_api_key is None or "_test_" not in self.stripe_api_key.get_secret_value()
+        return "_test_" not in self.stripe_api_key.get_secret_value()
 
     @property
     def secrets_before(self) -> tuple[bytes, ...]:

@@ -32,7 +32,7 @@ def take(rooms: Rooms, request: Request) -> bytes | None:
         body = request.body.decode()
     except ValueError:
         return _refused(rooms, "unreadable", "This is no event of Stripe's.")
-    if event.livemode is not rooms.settings.stripe_live:
+    if rooms.settings.stripe_live not in (None, event.livemode):
         kind = "live" if event.livemode else "test"
         sentence = f"This is a {kind} event, and HOPFLEET_STRIPE_LIVEMODE says otherwise."
         return _refused(rooms, "livemode", sentence)

@@ -111,6 +111,16 @@ def test_clocks_may_differ_by_five_minutes(door: Door, event: Json, seconds: int
     assert post(door, body, headers["Stripe-Signature"]) == 200
 
 
+@pytest.mark.parametrize("live", [True, False])
+def test_where_nothing_says_which_the_secret_alone_tells_whose_event_it_is(
+    journal: str, open_door: OpenDoor, event: Json, live: bool
+) -> None:
+    door = open_door(stripe_webhook_secrets=SECRET)
+    body, headers = signed({**event, "livemode": live}, now())
+
+    assert post(door, body, headers["Stripe-Signature"]) == 200
+
+
 def test_events_for_others_are_refused(door: Door, event: Json) -> None:
     for wrong in ({"livemode": True}, {"account": "acct_1"}):
         body, headers = signed({**event, **wrong}, now())
