@@ -138,7 +138,8 @@ def _facts(receipt: str, found: Chain) -> dict[str, Any]:
         "campaign_id": of.campaign_id,
         "matched_by": of.matched_by,
         "events": [
-            _event(one) for one in sorted(counted, key=lambda one: (one.created_at, one.id))
+            _event(one)
+            for one in sorted(counted, key=lambda one: (one.created_at, one.event_type, one.id))
         ],
         "deliveries": [
             {"bonus_id": one.bonus_id, "state": one.state, "delivered_at": one.delivered_at}
