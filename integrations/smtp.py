@@ -131,6 +131,7 @@ class Line:
     async def _connected(self) -> SMTP:
         if self._client is not None and self._client.is_connected:
             return self._client
+        await self.close()  # one that the server has ended still holds its socket
         server = self.server
         client = SMTP(
             hostname=server.host,
