@@ -118,6 +118,37 @@ EXTRAS: tuple[Extra, ...] = (
         "Trials that are over are looked for every other second.",
         "users",
     ),
+    Extra("table", "workflow_versions", "A run ends on the definition it began with."),
+    Extra("table", "workflow_states", "What is wrong with a workflow, and what it listens to."),
+    Extra("table", "workflow_runs", "Each run of a workflow, also those that were skipped."),
+    Extra("table", "workflow_steps", "Each step of a run: done once, and never again."),
+    Extra("table", "workflow_waits", "Which runs wait for which kind of event."),
+    Extra("table", "workflow_events", "What happened that a workflow listens to."),
+    Extra("table", "workflow_gathers", "Events that are to fire a workflow together."),
+    Extra("table", "workflow_secrets", "Users' secrets for templates, sealed."),
+    Extra("table", "workflow_notes", "What workflows wrote down for their owners."),
+    Extra("table", "calls", "Requests and mails that are owed to the outside."),
+    Extra("table", "call_attempts", "Each try to hand one over."),
+    Extra("table", "notices", "What owners were told, so that no mail comes twice."),
+    Extra("table", "chores", "When chores with a time of day were last done."),
+    *(
+        Extra(
+            "trigger",
+            f"workflows_unplan_{event}",
+            "A next time belongs to an active workflow, and to the definition it came from.",
+            "workflows",
+        )
+        for event in ("insert", "time", "change")
+    ),
+    *(
+        Extra(
+            "trigger",
+            f"workflows_log_{event}",
+            "A changed definition is a new version, and is looked at, also when SQL changed it.",
+            "workflows",
+        )
+        for event in ("insert", "update", "time")
+    ),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

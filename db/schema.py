@@ -8,6 +8,7 @@ from db import (
     bonus_claims,
     bonuses,
     bot_rules,
+    calls,
     campaigns,
     content,
     controls,
@@ -21,6 +22,7 @@ from db import (
     keys,
     ledger,
     links,
+    notices,
     orders,
     prices,
     processes,
@@ -28,9 +30,11 @@ from db import (
     purges,
     rates,
     receipts,
+    runs,
     teams,
     users,
     webhooks,
+    workflow_events,
     workflows,
 )
 from db.table import Base
@@ -74,6 +78,19 @@ SIDE = (
     prices.StripePrice,
     holds.UserHold,
     holds.UserChange,
+    workflows.WorkflowVersion,
+    workflows.WorkflowState,
+    workflows.WorkflowSecret,
+    workflows.WorkflowNote,
+    runs.WorkflowRun,
+    runs.WorkflowStep,
+    runs.WorkflowWait,
+    calls.Call,
+    calls.CallAttempt,
+    workflow_events.WorkflowEvent,
+    workflow_events.WorkflowGather,
+    notices.Notice,
+    notices.Chore,
 )
 
 metadata = Base.metadata

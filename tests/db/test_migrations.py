@@ -65,6 +65,20 @@ _FILL = {
     "stripe_prices": "(price_id, tier) SELECT n::text, 'agency'",
     "user_holds": "(user_id, kind) SELECT {id}, 'admin'",
     "user_changes": "(user_id, cause, before, after) SELECT {id}, 'evt', '{{}}', '{{}}'",
+    # A trigger has written their versions and states.
+    "workflow_runs": "(id, workflow_id, user_id, version, trigger)"
+    " SELECT n, {id}, {id}, 1, 'scheduled'",
+    "workflow_steps": "(run_id, path, name, action, state, key)"
+    " SELECT n, '1', '1_wait', 'wait', 'done', n::text",
+    "workflow_waits": "(run_id, path, user_id, kind) SELECT n, '1', {id}, 'conversion'",
+    "workflow_secrets": "(user_id, name, sealed) SELECT {id}, 's', ''",
+    "workflow_notes": "(user_id, text) SELECT {id}, 'note'",
+    "workflow_events": "(kind, user_id, data) SELECT 'click', {id}, '{{}}'",
+    "workflow_gathers": "(workflow_id) SELECT {id}",
+    "calls": "(id, kind, user_id, run_id, key) SELECT n, 'http', {id}, n, n::text",
+    "call_attempts": "(call_id, attempt) SELECT n, 1",
+    "notices": "(user_id, kind) SELECT {id}, 'trial_ending'",
+    "chores": "(name, due_at) SELECT n::text, now()",
     "host_spools": "(place, bytes) SELECT n::text, n",
 }
 

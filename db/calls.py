@@ -1,0 +1,69 @@
+"""Calls: what is owed to the outside, a request or a mail, and each try to hand it over."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, LargeBinary, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.table import At, Base, CreatedAt, Long, Serial, Str20, Str64, Str100, Str255, Word
+from db.work import WorkRow
+
+
+class Call(WorkRow, Base):
+    """An HTTP request (`http`) or a mail (`mail`) that a run's step, or a notice, asks for.
+
+    `lane` is the host it goes to: a slow one holds up its own lane. `key` is the idempotency
+    key, the same in every try. `request` is what is to be sent, as JSON, sealed, and gone when
+    it is over. `tries` counts how often it was sent.
+    """
+
+    __tablename__ = "calls"
+    __table_args__ = (
+        CheckConstraint("state IN ('pending', 'running', 'done', 'dead')", name="state"),
+        Index(
+            "idx_calls_due", "kind", "lane", "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "idx_calls_next", "kind", "next_attempt_at",
+            postgresql_where=text("state = 'pending'"),
+        ),
+        Index(
+            "idx_calls_state", "state", "next_attempt_at", postgresql_where=text("state <> 'done'")
+        ),
+        Index("idx_calls_run_id", "run_id"),
+        Index("idx_calls_ended_at", "ended_at", postgresql_where=text("ended_at IS NOT NULL")),
+    )  # fmt: skip
+
+    kind: Mapped[Str20]
+    lane: Mapped[Str255] = mapped_column(server_default="")
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None] = mapped_column(
+        BigInteger, ForeignKey("workflow_runs.id", ondelete="CASCADE")
+    )
+    path: Mapped[Str100 | None]
+    key: Mapped[Str64] = mapped_column(unique=True)
+    request: Mapped[bytes | None] = mapped_column(LargeBinary)
+    on_unknown: Mapped[Str20] = mapped_column(server_default="retry")
+    most_tries: Mapped[int] = mapped_column(server_default=text("8"))
+    timeout_seconds: Mapped[float] = mapped_column(Float, server_default=text("15"))
+    tries: Mapped[int] = mapped_column(server_default=text("0"))
+    created_at: Mapped[CreatedAt]
+    ended_at: Mapped[At | None]
+
+
+class CallAttempt(Base):
+    """One try: written before it is made, so that a crash in between shows."""
+
+    __tablename__ = "call_attempts"
+    __table_args__ = (Index("idx_call_attempts_call_id", "call_id"),)
+
+    id: Mapped[Serial]
+    call_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("calls.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    outcome: Mapped[Word | None]
+    status: Mapped[int | None]
+    milliseconds: Mapped[int | None]
+    said: Mapped[Long | None]
+    created_at: Mapped[CreatedAt]
+    ended_at: Mapped[At | None]

@@ -1,0 +1,104 @@
+"""Runs: one execution of a workflow, due at a time or because of an event."""
+
+from uuid import UUID
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.table import NOW, At, Base, CreatedAt, Json, Long, Str20, Str50, Str64, Str100, Str255, Word
+from db.work import WorkRow
+
+_STATES = "state IN ('pending', 'running', 'done', 'dead')"
+
+
+class WorkflowRun(WorkRow, Base):
+    """One run, for as long as runs are kept; one per workflow, due time and cause.
+
+    `cause` is empty for a scheduled time, else what tells two runs of one moment apart. A run
+    that is `ready` may be claimed; one that waits for its time or an event is not, and one that
+    is `queued` waits for the run before it. `version` is the definition it keeps to. `input` is
+    what its trigger gave it. `depth` counts the workflows and events it is the consequence of.
+    """
+
+    __tablename__ = "workflow_runs"
+    __table_args__ = (
+        CheckConstraint(_STATES, name="state"),
+        UniqueConstraint("workflow_id", "due_at", "cause"),
+        Index(
+            "idx_workflow_runs_ready", "user_id", "id",
+            postgresql_where=text("state = 'pending' AND ready"),
+        ),
+        Index(
+            "idx_workflow_runs_waiting", "next_attempt_at",
+            postgresql_where=text("state = 'pending' AND NOT ready"),
+        ),
+        Index(
+            "idx_workflow_runs_active", "workflow_id",
+            postgresql_where=text("state IN ('pending', 'running')"),
+        ),
+        Index(
+            "idx_workflow_runs_leases", "lease_until",
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index("idx_workflow_runs_dead", "id", postgresql_where=text("state = 'dead'")),
+        Index(
+            "idx_workflow_runs_ended_at", "ended_at",
+            postgresql_where=text("ended_at IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+    workflow_id: Mapped[UUID] = mapped_column(ForeignKey("workflows.id", ondelete="CASCADE"))
+    user_id: Mapped[UUID]
+    version: Mapped[int]
+    trigger: Mapped[Str20]
+    due_at: Mapped[At] = mapped_column(server_default=NOW)
+    cause: Mapped[Str255] = mapped_column(server_default="")
+    ready: Mapped[bool] = mapped_column(server_default=text("true"))
+    queued: Mapped[bool] = mapped_column(server_default=text("false"))
+    campaign_id: Mapped[UUID | None]
+    input: Mapped[Json | None]
+    depth: Mapped[int] = mapped_column(server_default=text("0"))
+    parent_id: Mapped[int | None] = mapped_column(BigInteger)
+    cancel: Mapped[bool] = mapped_column(server_default=text("false"))
+    started_at: Mapped[At | None]
+    ended_at: Mapped[At | None]
+    created_at: Mapped[CreatedAt]
+
+
+class WorkflowStep(Base):
+    """A step of a run: what went in, what came out; `key` is the same in every attempt."""
+
+    __tablename__ = "workflow_steps"
+    __table_args__ = (CheckConstraint(_STATES, name="state"),)
+
+    run_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("workflow_runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    path: Mapped[Str100] = mapped_column(primary_key=True)
+    name: Mapped[Str255]
+    action: Mapped[Str50]
+    state: Mapped[Word]
+    outcome: Mapped[Word | None]
+    attempt: Mapped[int] = mapped_column(server_default=text("1"))
+    key: Mapped[Str64]
+    input: Mapped[Json | None]
+    output: Mapped[Json | None]
+    error: Mapped[Long | None]
+    started_at: Mapped[At] = mapped_column(server_default=NOW)
+    ended_at: Mapped[At | None]
+
+
+class WorkflowWait(Base):
+    """A run that waits for an event of its user."""
+
+    __tablename__ = "workflow_waits"
+    __table_args__ = (Index("idx_workflow_waits_kind", "kind", "user_id"),)
+
+    run_id: Mapped[int] = mapped_column(
+        BigInteger, ForeignKey("workflow_runs.id", ondelete="CASCADE"), primary_key=True
+    )
+    path: Mapped[Str100]
+    user_id: Mapped[UUID]
+    kind: Mapped[Str50]
+    filter: Mapped[Json] = mapped_column(server_default=text("'[]'"))
+    created_at: Mapped[CreatedAt]

@@ -1,0 +1,1 @@
+"""Workflows: due times and events become runs, runs are carried out step by step."""
