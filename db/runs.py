@@ -1,12 +1,17 @@
 """Runs: one execution of a workflow, due at a time or because of an event."""
 
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.connection import Tx
 from db.table import NOW, At, Base, CreatedAt, Json, Long, Str20, Str50, Str64, Str100, Str255, Word
-from db.work import WorkRow
+from db.work import NEVER, WorkRow
 
 _STATES = "state IN ('pending', 'running', 'done', 'dead')"
 
@@ -102,3 +107,87 @@ class WorkflowWait(Base):
     kind: Mapped[Str50]
     filter: Mapped[Json] = mapped_column(server_default=text("'[]'"))
     created_at: Mapped[CreatedAt]
+
+
+class NewRun(NamedTuple):
+    """A run to be added; ids as text or UUID, `input` as JSON values.
+
+    Without `starts_at` it may be claimed at once. One that is over before it began has its
+    `state`, `outcome` and `reason`.
+    """
+
+    workflow_id: UUID | str
+    user_id: UUID | str
+    version: int
+    trigger: str
+    due_at: datetime | None = None  # the transaction's time
+    cause: str = ""
+    campaign_id: UUID | str | None = None
+    input: Any = None
+    depth: int = 0
+    parent_id: int | None = None
+    starts_at: datetime | None = None
+    queued: bool = False
+    state: str = "pending"
+    outcome: str | None = None
+    reason: str | None = None
+
+
+_FIELDS = """workflow_id uuid, user_id uuid, version int, trigger text, due_at timestamptz,
+    cause text, campaign_id uuid, input jsonb, depth int, parent_id bigint, starts_at timestamptz,
+    queued bool, state text, outcome text, reason text"""
+
+
+def add(tx: Tx, rows: Sequence[NewRun]) -> list[int]:
+    """Add runs, one per workflow, due time and cause; returns the ids of those that are new."""
+    if not rows:
+        return []
+    found = tx.execute(
+        "INSERT INTO workflow_runs (workflow_id, user_id, version, trigger, due_at, cause,"
+        " campaign_id, input, depth, parent_id, ready, queued, next_attempt_at, state, outcome,"
+        " reason, ended_at)"
+        " SELECT workflow_id, user_id, version, trigger, coalesce(due_at, now()), cause,"
+        " campaign_id, nullif(input, 'null'), depth, parent_id, starts_at IS NULL AND NOT queued,"
+        " queued, CASE WHEN queued THEN %s ELSE coalesce(starts_at, now()) END, state, outcome,"
+        " reason, CASE WHEN state = 'pending' THEN NULL ELSE now() END"
+        f" FROM jsonb_to_recordset(%s::jsonb) AS r ({_FIELDS})"
+        " ON CONFLICT (workflow_id, due_at, cause) DO NOTHING RETURNING id",
+        (NEVER, orjson.dumps([row._asdict() for row in rows], default=str).decode()),
+    )
+    return [row[0] for row in found]
+
+
+def step_ended(
+    tx: Tx,
+    run_id: int,
+    path: str,
+    *,
+    state: str,
+    outcome: str | None,
+    output: Any,
+    error: str | None,
+    attempt: int,
+) -> bool:
+    """A step that ran elsewhere is over: its run goes on; False when nobody waits for it."""
+    done = tx.execute(
+        "UPDATE workflow_steps SET state = %s, outcome = %s, output = %s::jsonb, error = %s,"
+        " attempt = %s, ended_at = clock_timestamp()"
+        " WHERE run_id = %s AND path = %s AND state IN ('pending', 'running')",
+        (
+            state, outcome, None if output is None else orjson.dumps(output).decode(), error,
+            attempt, run_id, path,
+        ),
+    )  # fmt: skip
+    if done.rowcount:
+        wake(tx, [run_id])
+    return bool(done.rowcount)
+
+
+def wake(tx: Tx, run_ids: Sequence[int]) -> int:
+    """Runs that wait may be claimed at once; returns how many there were."""
+    done = tx.execute(
+        "UPDATE workflow_runs SET ready = true, next_attempt_at = clock_timestamp()"
+        " WHERE id = ANY(%s) AND state = 'pending' AND NOT ready",
+        (list(run_ids),),
+    )
+    return done.rowcount
