@@ -91,9 +91,20 @@ class Line:
         self.server = server
         self._seconds = seconds
         self._client: SMTP | None = None
+        self._transport: asyncio.BaseTransport | None = None  # also once the client let go of it
 
     async def send(self, sender: str, recipient: str, message: bytes) -> Answer:
-        """Hand over one mail; never raises but for a fault of ours, or when cancelled."""
+        """Hand over one mail; never raises but for a fault of ours, or when cancelled.
+
+        Once it has raised, the connection is gone.
+        """
+        try:
+            return await self._send(sender, recipient, message)
+        except BaseException:
+            self._drop()
+            raise
+
+    async def _send(self, sender: str, recipient: str, message: bytes) -> Answer:
         had_one = self._client is not None
         answer = await self._try(sender, recipient, message)
         if had_one and answer.outcome == "deferred" and answer.code in (None, _CLOSING):
@@ -144,6 +155,7 @@ class Line:
         )
         self._client = client
         await client.connect(timeout=min(self._seconds, CONNECT_SECONDS))
+        self._transport = client.transport
         client.timeout = self._seconds
         return client
 
@@ -156,12 +168,23 @@ class Line:
 
     async def close(self) -> None:
         """End the connection, politely where that costs nothing; another is made when needed."""
-        client, self._client = self._client, None
-        if client is not None:
-            with suppress(SMTPException, OSError, asyncio.CancelledError):
-                if client.is_connected:
+        client = self._client
+        try:
+            if client is not None and client.is_connected:
+                with suppress(SMTPException, OSError, ValueError):
                     await client.quit(timeout=1)
+        finally:
+            self._drop()
+        await asyncio.sleep(0)  # the loop closes the socket in its next round
+
+    def _drop(self) -> None:
+        """Let go of the connection, also where bytes wait for a server that reads none."""
+        client, self._client = self._client, None
+        transport, self._transport = self._transport, None
+        if client is not None:
             client.close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
 
 
 def _refusal(error: SMTPResponseException) -> Answer:

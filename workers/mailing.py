@@ -72,6 +72,7 @@ class Mailing:
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked = asyncio.Event()
+        self._again = False  # asked when the loop was ending
         self._stopped = False
         self._renewed = 0.0
         self._sending: dict[asyncio.Task[Answer], Ready] = {}
@@ -86,6 +87,8 @@ class Mailing:
                 self._thread.start()
             elif self._loop is not None:
                 self._loop.call_soon_threadsafe(self._asked.set)
+            else:
+                self._again = True
 
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, and wait for what is on its way."""
@@ -94,18 +97,30 @@ class Mailing:
             thread.join(seconds)
 
     def _begin(self) -> None:
-        try:
-            asyncio.run(self._run())
-        except Exception:
-            log().exception("mailing.failed")
-        finally:
+        while True:
+            self._again = False
+            try:
+                asyncio.run(self._run())
+            except Exception:
+                log().exception("mailing.failed")
             with self._lock:
-                self._thread = self._loop = None
+                if not self._again or self._stops():
+                    self._thread = None
+                    return
 
     async def _run(self) -> None:
         self._sending, self._sent, self._lanes = {}, [], {}
         self._asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        try:
+            await self._rounds()
+        finally:
+            with self._lock:
+                self._loop = None  # it takes no calls once it is closed
+            await self._leave()
+
+    async def _rounds(self) -> None:
+        """Send until nothing has been due for a while, or the process ends."""
         worked_at = steady()
         while True:
             self._asked.clear()
@@ -120,9 +135,14 @@ class Mailing:
             elif self._stops() or steady() - worked_at > IDLE_SECONDS:
                 break
             await self._wait()
-        for lane in self._lanes.values():
-            for line, _ in lane.idle:
-                await line.close()
+
+    async def _leave(self) -> None:
+        """Let go of every connection: those of mails that are on their way, and the idle ones."""
+        for task in (sending := list(self._sending)):
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+        idle = [line for lane in self._lanes.values() for line, _ in lane.idle]
+        await asyncio.gather(*(line.close() for line in idle))
 
     def _stops(self) -> bool:
         return self._stopped or stopping()
@@ -190,13 +210,14 @@ class Mailing:
             self._sent.append(Sent(ready, task.result()))
 
     async def _close_idle(self) -> None:
-        """Connections that waited for a while, and lanes that have none."""
+        """Connections that waited for a while, and lanes that have none and await none."""
+        sending = {one.due.lane for one in self._sending.values()}  # theirs come back
         for name, lane in list(self._lanes.items()):
             old = [one for one in lane.idle if steady() - one[1] > IDLE_SECONDS]
             lane.idle = [one for one in lane.idle if one not in old]
-            for line, _ in old:
-                await line.close()
-            if not lane.idle and lane.down_until <= steady() and not lane.failures:
+            await asyncio.gather(*(line.close() for line, _ in old))
+            kept = name in sending or lane.idle or lane.failures
+            if not kept and lane.down_until <= steady():
                 self._lanes.pop(name)
 
 

@@ -2,13 +2,14 @@
 
 import asyncio
 import email
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import default
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 
 from ops.local.ports import free_port
 
@@ -26,7 +27,9 @@ class Post:
         self.mails: list[EmailMessage] = []
         self.recipients: list[str] = []
         self.offered = 0  # mails that came as far as a recipient
+        self.open = 0  # connections
         self.released = asyncio.Event()
+        self.release: Callable[[], object] = self.released.set  # mails that hang go on
 
     @property
     def url(self) -> str:
@@ -61,14 +64,32 @@ class Post:
         return [str(mail["Message-ID"]) for mail in self.mails]
 
 
+class _Counting(SMTP):
+    """Counts connections, from their begin to their end."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.event_handler.open += 1
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.event_handler.open -= 1
+        super().connection_lost(error)
+
+
+class _Door(Controller):
+    def factory(self) -> SMTP:
+        return _Counting(self.handler, **self.SMTP_kwargs)
+
+
 @contextmanager
 def post() -> Iterator[Post]:
     """The server, until the end of the block."""
     handler = Post()
-    controller = Controller(handler, hostname="127.0.0.1", port=handler.port)
+    controller = _Door(handler, hostname="127.0.0.1", port=handler.port)
     controller.start()
+    handler.release = lambda: controller.loop.call_soon_threadsafe(handler.released.set)
     try:
         yield handler
     finally:
-        controller.loop.call_soon_threadsafe(handler.released.set)
+        handler.release()
         controller.stop()

@@ -233,6 +233,24 @@ def test_one_slow_server_holds_up_no_other(
         session.execute("DELETE FROM bonus_deliveries WHERE state = 'pending'")
 
 
+def test_a_mail_that_took_long_leaves_no_connection_open(
+    session: Tx, campaign: Made, bonus: Made, server: Post
+) -> None:
+    server.plan = ["hang", "take"]
+    sell(campaign, "R1")
+    mailing.wake()
+    until(lambda: server.offered == 1, 10, "the first is on its way")
+    sell(campaign, "R2")
+    mailing.wake()
+    until(lambda: len(server.mails) == 1, 10, "the second has overtaken it")
+
+    server.release()
+    until(lambda: counted(session, bonus["id"]) == 2, 10, "both are counted")
+    quiet()
+
+    until(lambda: server.open == 0, 5, "no connection is left")
+
+
 def test_somebody_who_holds_a_bonus_holds_up_no_other(
     session: Tx, connect: Connect, campaign: Made, bonus: Made, server: Post
 ) -> None:
