@@ -83,6 +83,13 @@ def test_sums_over_processes_are_what_was_sent_and_stored_also_after_a_restart(
 
         sent = 80
         until(lambda: stored() - total(before, STORED) >= sent, 10, "all rows are counted")
+
+        # Each process looks at what waits every so often: its last look may be older than the end.
+        def waiting() -> set[float]:
+            found = scrape_all(running(data(fleet)))
+            return {numbers.of("hopfleet_work_depth") for numbers in found.values()}
+
+        until(lambda: waiting() == {0}, 10, "all tell that nothing waits")
         after = scrape_all(running(data(fleet))) | {first_pid: last_words}
     finally:
         fleet.kill("relief")
