@@ -99,6 +99,7 @@ _OWE = f"""
             %(event)s::varchar[], %(buyer)s::bytea[])
         AS sold (user_id, campaign_id, order_id, receipt, event_id, buyer)
     JOIN bonuses b ON b.campaign_id = sold.campaign_id AND b.is_active
+        AND (%(only)s::text IS NULL OR b.id::text = lower(%(only)s) OR b.name = %(only)s)
     ORDER BY sold.order_id, b.id
     ON CONFLICT (order_id, bonus_id) DO UPDATE
         SET address = EXCLUDED.address, next_attempt_at = EXCLUDED.next_attempt_at
@@ -133,6 +134,21 @@ def owe(tx: Tx, sold: Iterable[Sold]) -> int:
     return new
 
 
+def owe_one(tx: Tx, sold: Sold, bonus: str | None) -> int | None:
+    """Owe what a sale's campaign gives: all of it, or one bonus, by id or name.
+
+    Returns how many deliveries are new; None when the campaign has no such active bonus.
+    """
+    row = tx.execute(
+        "SELECT count(*) FROM bonuses WHERE campaign_id = %(campaign)s::uuid AND is_active"
+        " AND (%(bonus)s::text IS NULL OR id::text = lower(%(bonus)s) OR name = %(bonus)s)",
+        {"campaign": sold.campaign_id, "bonus": bonus},
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    return sum(bool(found[0]) for found in tx.execute(_OWE, {**_values([sold]), "only": bonus}))
+
+
 def _values(rows: list[Sold]) -> dict[str, object]:
     return {
         "user": [one.user_id for one in rows],
@@ -142,6 +158,7 @@ def _values(rows: list[Sold]) -> dict[str, object]:
         "event": [one.event_id for one in rows],
         "buyer": [_sealed(one.buyer) for one in rows],
         "never": NEVER,
+        "only": None,
     }
 
 

@@ -22,7 +22,8 @@ class WorkflowRun(WorkRow, Base):
     `cause` is empty for a scheduled time, else what tells two runs of one moment apart. A run
     that is `ready` may be claimed; one that waits for its time or an event is not, and one that
     is `queued` waits for the run before it. `version` is the definition it keeps to. `input` is
-    what its trigger gave it. `depth` counts the workflows and events it is the consequence of.
+    what its trigger gave it. `depth` counts the workflows and events it is the consequence of,
+    `losses` the workers that did not come back from it.
     """
 
     __tablename__ = "workflow_runs"
@@ -65,6 +66,7 @@ class WorkflowRun(WorkRow, Base):
     depth: Mapped[int] = mapped_column(server_default=text("0"))
     parent_id: Mapped[int | None] = mapped_column(BigInteger)
     cancel: Mapped[bool] = mapped_column(server_default=text("false"))
+    losses: Mapped[int] = mapped_column(server_default=text("0"))
     started_at: Mapped[At | None]
     ended_at: Mapped[At | None]
     created_at: Mapped[CreatedAt]

@@ -69,6 +69,7 @@ TABLES = (
         depth INTEGER NOT NULL DEFAULT 0,
         parent_id BIGINT,
         cancel BOOLEAN NOT NULL DEFAULT false,
+        losses INTEGER NOT NULL DEFAULT 0,
         started_at TIMESTAMPTZ,
         ended_at TIMESTAMPTZ,
         created_at TIMESTAMPTZ NOT NULL DEFAULT now(),

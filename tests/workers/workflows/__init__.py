@@ -1,1 +1,0 @@
-"""Workflows' actors, against real stores."""
