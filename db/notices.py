@@ -5,6 +5,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
+from db.connection import Tx
 from db.table import At, Base, CreatedAt, Str50, Str255
 
 
@@ -29,3 +30,28 @@ class Chore(Base):
     name: Mapped[Str50] = mapped_column(primary_key=True)
     due_at: Mapped[At]
     done_at: Mapped[At | None]
+
+
+def note(tx: Tx, user_id: UUID, kind: str, ref: str) -> bool:
+    """Say that a user is being told of this; False when that was done before."""
+    done = tx.execute(
+        "INSERT INTO notices (user_id, kind, ref) SELECT id, %s, %s FROM users WHERE id = %s"
+        " ON CONFLICT DO NOTHING",
+        (kind, ref, user_id),
+    )
+    return done.rowcount == 1
+
+
+def owe_mail(tx: Tx, user_id: UUID, key: str, sealed: bytes) -> None:
+    """A mail as a call of the installation's own server; once for each key."""
+    tx.execute(
+        "INSERT INTO calls (kind, user_id, key, request) VALUES ('mail', %s, %s, %s)"
+        " ON CONFLICT (key) DO NOTHING",
+        (user_id, key, sealed),
+    )
+
+
+def email_of(tx: Tx, user_id: UUID) -> str | None:
+    """Where a user's mail goes; None without a user."""
+    row = tx.execute("SELECT email FROM users WHERE id = %s", (user_id,)).fetchone()
+    return row[0] if row else None

@@ -50,7 +50,7 @@ SPEAKS_REDIS = {
     "journal/marks.py": "the operator's look at the journal",
     "workers/on_redis.py": "the broker, when it is one",
     "journal/room.py": "asks how full the journal's server is",
-    "scheduler.py": "names the errors of what nudges does",
+    "workers/maintenance/chores.py": "names the errors of what nudges does",
 }
 IMPORTS_INSIDE = {
     "workers/runner.py": "a broker is needed only once the queues are known to exist",

@@ -13,7 +13,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from tests import broker_first  # noqa: F401  # isort: skip (before what sends nudges)
-import scheduler
 from admin.chores import Chores
 from base.clock import now, sleep, steady, wall_ms
 from base.errors import StoreAway
@@ -24,13 +23,14 @@ from db.held import dead_item, hold
 from journal import claims
 from journal.spool import Spool
 from journal.streams import Kind
-from scheduler import CHORES, Chore
+from scheduler import CHORES
 from tests import make, nudged
 from tests.conftest import Connect
 from tests.journal import putting
 from tests.make import batch_id
 from tests.reading import ROOT
-from workers.maintenance import oddities
+from workers.maintenance import oddities, partitioning, pruning, sweeping
+from workers.maintenance.chores import Chore, Outages
 from workers.queues import Queue
 
 DAY_MS = 86_400_000
@@ -66,7 +66,7 @@ def test_chores_are_told_apart_by_name_and_sweeps_come_every_second() -> None:
 def test_what_waits_in_the_journal_is_nudged(session: Tx, journal_url: str) -> None:
     putting.put(journal_url, putting.batch(kind=Kind.CONVERSIONS))
 
-    scheduler.sweep_journal()
+    sweeping.journal()
 
     assert nudged.actors(Queue.CONVERSIONS) == ["conversions.drain"]
     assert nudged.actors(Queue.CLICKS) == []
@@ -79,7 +79,7 @@ def test_what_somebody_claimed_and_never_stored_is_nudged_too(
     putting.put(journal_url, putting.batch())
     claims.Consumer(Kind.CLICKS, claims.consumer_name()).claim(10)
 
-    scheduler.sweep_journal()
+    sweeping.journal()
 
     assert nudged.actors(Queue.CLICKS) == ["clicks.drain"]
 
@@ -88,14 +88,14 @@ def test_sweeps_do_not_pile_up_nudges(session: Tx, journal_url: str) -> None:
     putting.put(journal_url, putting.batch())
 
     for _ in range(10):
-        scheduler.sweep_journal()
+        sweeping.journal()
 
     assert len(nudged.actors(Queue.CLICKS)) == 2
 
 
 def test_an_empty_journal_and_no_due_rows_send_nothing(session: Tx) -> None:
-    scheduler.sweep_journal()
-    scheduler.sweep_rows()
+    sweeping.journal()
+    sweeping.rows()
 
     assert [nudged.actors(queue) for queue in Queue] == [[]] * len(Queue)
 
@@ -109,11 +109,11 @@ def test_due_rows_are_nudged_later_ones_are_not(session: Tx) -> None:
          "next_attempt_at": now() + timedelta(hours=1)},
     )  # fmt: skip
 
-    scheduler.sweep_rows()
+    sweeping.rows()
     assert (nudged.actors(Queue.MAINTENANCE), nudged.actors(Queue.CLICKS)) == (["purges.run"], [])
 
     session.execute("UPDATE held_events SET next_attempt_at = now()")
-    scheduler.sweep_rows()
+    sweeping.rows()
     assert nudged.actors(Queue.CLICKS) == ["held.release"]
 
 
@@ -124,27 +124,27 @@ def test_partitions_reach_three_months_ahead_and_ninety_days_back(session: Tx) -
         for days in range(-90, 91)
     }
 
-    scheduler.make_partitions()
+    partitioning.make()
 
     assert wanted <= partitions.months(session)
 
 
 def test_a_partition_that_is_missing_is_made_again(session: Tx) -> None:
-    scheduler.make_partitions()
+    partitioning.make()
     before = partitions.children(session, "analytics_events")
     days = partitions.children(session, "ledger")
     newest = max(before)
     session.execute(f"DROP TABLE {newest}")
     session.execute(f"DROP TABLE {max(days)}")
 
-    scheduler.make_partitions()
+    partitioning.make()
 
     assert partitions.children(session, "analytics_events") == before
     assert partitions.children(session, "ledger") == days
 
 
 def test_events_of_every_day_that_doors_accept_find_their_partition(session: Tx) -> None:
-    scheduler.make_partitions()
+    partitioning.make()
     user = make.user(session)["id"]
 
     for days in (-90, -60, -30, 0, 30, 60, 90):
@@ -167,8 +167,8 @@ def test_old_keys_and_dead_letters_go_young_ones_stay(session: Tx) -> None:
     )
     session.execute("ALTER TABLE held_events ENABLE TRIGGER USER")
 
-    scheduler.prune()
-    scheduler.prune()
+    pruning.prune()
+    pruning.prune()
 
     assert session.execute("SELECT event_id FROM idempotency_keys").fetchall() == [("young",)]
     assert counted(session, "held_events") == 1
@@ -196,7 +196,7 @@ def test_old_webhooks_go_unless_something_is_still_owed_to_them(session: Tx) -> 
         make.webhook(session, state="done", created_at=now() - timedelta(days=89))["id"],
     ]
 
-    scheduler.prune()
+    pruning.prune()
 
     left = session.execute("SELECT id FROM webhooks ORDER BY id").fetchall()
     assert [row[0] for row in left] == kept
@@ -208,7 +208,7 @@ def test_old_changes_of_links_go_all_but_the_mark_of_how_far(session: Tx) -> Non
     session.execute("UPDATE link_changes SET changed_at = now() - interval '25 hours'")
     young = make.campaign(session)["tracking_id"]
 
-    scheduler.prune()
+    pruning.prune()
 
     left = session.execute("SELECT noun, key FROM link_changes ORDER BY id").fetchall()
     assert left == [("pruned", ""), ("link", young)]
@@ -224,8 +224,8 @@ def old_day(session: Tx, days: int) -> str:
 def test_days_of_the_ledger_past_its_horizon_go(session: Tx) -> None:
     old, young = old_day(session, 30), old_day(session, 14)
 
-    scheduler.prune_ledger()
-    scheduler.prune_ledger()
+    pruning.prune_ledger()
+    pruning.prune_ledger()
 
     left = partitions.children(session, "ledger")
     assert (old in left, young in left) == (False, True)
@@ -237,11 +237,11 @@ def test_the_ledger_is_kept_while_the_journal_holds_something_older(
     old = old_day(session, 30)
     putting.put(journal_url, putting.batch(ms=wall_ms() - 20 * DAY_MS))
 
-    scheduler.prune_ledger()
+    pruning.prune_ledger()
 
     assert old in partitions.children(session, "ledger")
     putting.empty()
-    scheduler.prune_ledger()
+    pruning.prune_ledger()
     assert old not in partitions.children(session, "ledger")
 
 
@@ -250,12 +250,12 @@ def test_the_ledger_is_kept_while_a_spool_holds_something_older(session: Tx) -> 
     own = Spool(settings().spool_root, "test", 1_000_000)
     own.append([putting.batch(ms=wall_ms() - 20 * DAY_MS)])
 
-    scheduler.prune_ledger()
+    pruning.prune_ledger()
     kept = old in partitions.children(session, "ledger")
     for segment in own.folder.glob("*.seg"):
         segment.unlink()
     own.close()
-    scheduler.prune_ledger()
+    pruning.prune_ledger()
 
     assert kept
     assert old not in partitions.children(session, "ledger")
@@ -268,7 +268,7 @@ def test_an_outage_is_one_warning_and_its_end_one_line() -> None:
         if (answer := answers.pop(0)) is not None:
             raise answer
 
-    outages = scheduler._Outages(Chores())
+    outages = Outages(Chores())
     chore = Chore("chore", 1, step)
     with capture_logs() as lines:
         for _ in range(5):
@@ -282,7 +282,7 @@ def test_a_bug_in_a_chore_is_an_error_and_ends_nothing() -> None:
         raise KeyError("bug")
 
     with capture_logs() as lines:
-        scheduler._Outages(Chores()).run(Chore("chore", 1, step))
+        Outages(Chores()).run(Chore("chore", 1, step))
 
     assert [(line["event"], line["log_level"]) for line in lines] == [("chore.failed", "error")]
 

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta
 from prometheus_client.core import Metric
 
 from admin.numbers import gauge
+from base import clock
 from base.clock import from_ms
 from base.ids import is_click_id, ms_of
+from base.logs import log
 from base.settings import settings
 from db import audit
 from db.audit import Spool
@@ -29,6 +31,7 @@ from schemas.items import doors_of, doors_read, doors_text, unpack
 CLOSED_AFTER_SECONDS = 10  # doors say what they acked within two seconds
 WAIT_SECONDS = 5.0
 LIMIT_SECONDS = 60.0
+_LATELY = timedelta(hours=24)
 _KEPT = timedelta(days=audit.KEPT_DAYS, minutes=-1)
 
 last: "Report | None" = None  # of this process
@@ -74,6 +77,18 @@ def audit_since(since: datetime, at: datetime | None = None) -> Report:
         whole &= to_the_end
     with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=LIMIT_SECONDS) as tx:
         return take(tx, batches, since, at, whole=whole)
+
+
+def audit_lately() -> None:
+    """Hold what doors acked against what became of it; say it loudly when something is missing."""
+    with transaction(wait_seconds=2.0, limit_seconds=LIMIT_SECONDS) as tx:
+        audit.fold(tx)
+    report = audit_since(clock.now() - _LATELY)
+    if report.missing:
+        log().error("audit.missing", events=report.missing, since=report.since.isoformat())
+    if report.surplus:
+        log().warning("audit.surplus", events=report.surplus, since=report.since.isoformat())
+    remember(report)
 
 
 def take(

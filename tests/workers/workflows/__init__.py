@@ -1,0 +1,1 @@
+"""Workflows' actors, against real stores."""

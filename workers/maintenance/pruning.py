@@ -1,0 +1,67 @@
+"""Pruning: what has been kept for as long as it is to be kept goes, in chunks."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+from base.clock import now
+from base.logs import log
+from base.settings import settings
+from db import (
+    audit,
+    bonus_claims,
+    deliveries,
+    held,
+    idempotency,
+    ledger,
+    links,
+    processes,
+    webhooks,
+)
+from db.connection import Tx, transaction
+from journal import claims, spool
+from journal.streams import Kind
+
+CHANGES_HOURS = 24
+KEYS_DAYS = 90
+DEAD_DAYS = 90
+INBOX_DAYS = 90
+PROCESSES_HOURS = 24
+CHUNK = 5_000
+_WAIT_SECONDS = 2.0
+_LIMIT_SECONDS = 60.0
+
+
+def prune() -> None:
+    """Old entries of the change log and inbox, keys, dead letters, ended processes."""
+    with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
+        links.prune(tx, CHANGES_HOURS)
+        audit.prune(tx)
+    _in_chunks(lambda tx: idempotency.prune(tx, KEYS_DAYS, CHUNK))
+    _in_chunks(lambda tx: held.prune(tx, DEAD_DAYS, CHUNK))
+    _in_chunks(lambda tx: webhooks.prune(tx, INBOX_DAYS, CHUNK))
+    _in_chunks(lambda tx: bonus_claims.prune(tx, INBOX_DAYS, CHUNK))
+    _in_chunks(lambda tx: deliveries.forget(tx, DEAD_DAYS, CHUNK))
+    with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
+        processes.prune(tx, PROCESSES_HOURS)
+    for kind in Kind:
+        claims.forget_idle_consumers(kind)
+
+
+def prune_ledger() -> None:
+    """Ledger days past the horizon, unless something older may still be on its way."""
+    horizon = now() - timedelta(days=ledger.DAYS_BACK)
+    waiting = [claims.oldest_batch_at(kind) for kind in Kind]
+    waiting.append(spool.oldest_batch_at(settings().spool_root))
+    oldest = min((moment for moment in waiting if moment is not None), default=horizon)
+    if oldest < horizon:
+        log().warning("ledger.kept", oldest=oldest.isoformat())
+        return
+    with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
+        ledger.drop_before(tx, horizon.date())
+
+
+def _in_chunks(chunk: Callable[[Tx], int]) -> None:
+    while True:
+        with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
+            if chunk(tx) < CHUNK:
+                return
