@@ -1,6 +1,6 @@
 """Query strings: what a visitor's request carries after the question mark."""
 
-from urllib.parse import unquote
+from urllib.parse import unquote, unquote_to_bytes
 
 from rules.text import clean
 from schemas.fields import VALUE_CHARACTERS
@@ -35,11 +35,18 @@ def parse(query: bytes) -> dict[str, str]:
 
 def _cleaned(name: str, value: str) -> tuple[str, str]:
     if "%" in name:
-        name = unquote(name)
+        name = _unquoted(name)
     if "%" in value:
-        value = unquote(value)
+        value = _unquoted(value)
     if not value.isprintable():
         value = clean(value, VALUE_CHARACTERS)
     if not name.isprintable():
         name = clean(name, MAX_NAME_CHARACTERS + 1)
     return name, value
+
+
+def _unquoted(text: str) -> str:
+    """As `unquote`, which looks for the ASCII parts of a text first: mostly all of it is one."""
+    if text.isascii():
+        return unquote_to_bytes(text).decode("utf-8", "replace")
+    return unquote(text)
