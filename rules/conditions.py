@@ -1,0 +1,235 @@
+"""Conditions: expressions in CEL that must hold, and what they saw when they did not.
+
+The library is kept behind this file. A field that is missing makes its expression false, with
+the reason, never an error; `has(event.x)` asks whether it is there. Money is a number here, times
+are RFC 3339 texts: `timestamp(now) - timestamp(event.occurred_at) > duration("24h")`.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import orjson
+from cel_expr_python import cel
+
+from base.errors import Misused
+
+NAMES = (
+    "event", "events", "trigger", "campaign", "stats", "user", "steps", "item", "run", "input",
+    "now",
+)  # fmt: skip
+MOST_CHARACTERS = 2_000
+MOST_EXPRESSIONS = 50
+_MOST_DEPTH = 8
+_MOST_TEXT = 200
+_TEXT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.S)
+_PATH = re.compile(
+    r"(?<![\w.])(?:" + "|".join(NAMES) + r")(?:\.[A-Za-z_]\w*(?!\s*\()|\[\"[^\"]*\"\]|\['[^']*'\])*"
+)
+_GROUPS = ("all", "any", "not")
+
+
+class Unreadable(Misused):
+    """A condition that cannot be compiled; the text shows where."""
+
+
+class Clause(NamedTuple):
+    """One expression: whether it holds, the values it named, and why it could not be answered."""
+
+    expression: str
+    holds: bool
+    seen: dict[str, Any]
+    error: str | None
+
+
+class Verdict(NamedTuple):
+    """Whether all of it holds, and each expression's part in that."""
+
+    holds: bool
+    clauses: tuple[Clause, ...]
+
+
+@lru_cache(1)
+def _environment() -> Any:
+    return cel.NewEnv(variables=dict.fromkeys(NAMES, cel.Type.DYN))
+
+
+class _Expression:
+    def __init__(self, text: str) -> None:
+        if len(text) > MOST_CHARACTERS:
+            raise Unreadable(f"an expression has {MOST_CHARACTERS} characters at most")
+        if not text.strip():
+            raise Unreadable("an expression is empty")
+        self.text = text
+        try:
+            self._compiled = _environment().compile(text)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise Unreadable(f"`{text[:100]}`: {_plain(str(error))}") from None
+        kind = self._compiled.return_type().name()
+        if kind not in ("BOOL", "DYN", "bool", "dyn"):
+            raise Unreadable(f"`{text[:100]}` is no condition: it gives {kind}, not true or false")
+        self.paths = frozenset(_paths(text))
+
+    def judge(self, values: dict[str, Any], asked: Mapping[str, Any]) -> Clause:
+        try:
+            found = self._compiled.eval(data=values)
+            plain = found.plain_value()
+            failed = found.type().name().upper() in ("ERROR", "UNKNOWN")
+        except (RuntimeError, ValueError, TypeError) as error:
+            plain, failed = str(error), True
+        seen = {path: _short(_at(asked, path)) for path in sorted(self.paths)}
+        if failed:
+            return Clause(self.text, False, seen, _why(str(plain)))
+        if not isinstance(plain, bool):
+            return Clause(self.text, False, seen, f"it gives {_short(plain)}, not true or false")
+        return Clause(self.text, plain, seen, None)
+
+
+def _plain(error: str) -> str:
+    """A compiler's message without its frame."""
+    lines = [line for line in error.splitlines() if not line.lstrip().startswith("|")]
+    text = " ".join(lines).replace("INVALID_ARGUMENT:", "").replace("ERROR: <input>:", "at ")
+    text = re.sub(r"\s*\(in container ''\)|\s*\[INVALID_ARGUMENT\]", "", text).strip()
+    if "undeclared reference" in text:
+        text += f"; known are {', '.join(NAMES)}"
+    return text[:500]
+
+
+def _why(error: str) -> str:
+    missing = re.search(r'Key not found in map : "?([^"]*)"?', error)
+    if missing:
+        return f"{missing[1]} is missing"
+    if "No value with name" in error or "SELECT to non-message" in error:
+        return "a value it needs is missing"
+    return error.partition(": ")[2][:300] or error[:300]
+
+
+def _paths(text: str) -> Iterator[str]:
+    """The paths an expression names, such as `stats.day.refund_rate`."""
+    bare = "".join(
+        part if at % 2 == 0 or _indexes(text, part) else '""'
+        for at, part in enumerate(_TEXT.split(text))
+    )
+    for found in _PATH.finditer(bare):
+        yield re.sub(r"\[[\"']([^\"']*)[\"']\]", r".\1", found[0])
+
+
+def _indexes(text: str, part: str) -> bool:
+    return f"[{part}]" in text
+
+
+def _at(values: Mapping[str, Any], path: str) -> Any:
+    found: Any = values
+    for part in path.split("."):
+        if not isinstance(found, Mapping) or part not in found:
+            return None
+        found = found[part]
+    return found
+
+
+def _short(value: Any) -> Any:
+    """A value as it is kept beside a verdict: long ones are cut."""
+    plain = _cel(value)
+    if isinstance(plain, str) and len(plain) > _MOST_TEXT:
+        return plain[:_MOST_TEXT] + "…"
+    if isinstance(plain, dict | list):
+        text = orjson.dumps(plain, default=str).decode()
+        return plain if len(text) <= _MOST_TEXT else text[:_MOST_TEXT] + "…"
+    return plain
+
+
+def _cel(value: Any, depth: int = 0) -> Any:
+    """A value as CEL takes it: money as a number, times and ids as text."""
+    if value is None or isinstance(value, bool | str | float):
+        return value
+    if isinstance(value, int):
+        return value if -(2**63) <= value < 2**63 else float(value)
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    if depth > 32:
+        return None
+    if isinstance(value, Mapping):
+        return {str(name): _cel(one, depth + 1) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cel(one, depth + 1) for one in value]
+    return str(value)
+
+
+_Judge = Callable[[Mapping[str, Any], dict[str, Any], list[Clause]], bool]
+
+
+class Condition:
+    """Expressions, and the groups that hold them together; made by `compiled`."""
+
+    def __init__(self, conditions: Any) -> None:
+        self._expressions: list[_Expression] = []
+        self._judge = self._group(conditions, 0)
+        self.names = frozenset(path for one in self._expressions for path in one.paths)
+
+    def judge(self, values: Mapping[str, Any]) -> Verdict:
+        """Whether they hold for these values; each expression is looked at, for the record."""
+        tops = {name.partition(".")[0] for name in self.names}
+        given = {name: _cel(value) for name, value in values.items() if name in tops}
+        clauses: list[Clause] = []
+        holds = self._judge(values, given, clauses)
+        return Verdict(holds, tuple(clauses))
+
+    def _group(self, told: Any, depth: int) -> _Judge:
+        if depth > _MOST_DEPTH:
+            raise Unreadable(f"groups are nested more than {_MOST_DEPTH} deep")
+        if told is None:
+            return lambda asked, values, clauses: True
+        if isinstance(told, str):
+            return self._single(told)
+        if isinstance(told, list | tuple):
+            return self._several(told, all, depth)
+        if isinstance(told, Mapping) and len(told) == 1:
+            ((kind, inner),) = told.items()
+            if kind == "not":
+                judged = self._group(inner, depth + 1)
+                return lambda asked, values, clauses: not judged(asked, values, clauses)
+            if kind in ("all", "any") and isinstance(inner, list | tuple):
+                return self._several(inner, all if kind == "all" else any, depth)
+        raise Unreadable(
+            "conditions are a list of expressions, or groups {all: […]}, {any: […]}, {not: …}"
+        )
+
+    def _single(self, text: str) -> _Judge:
+        expression = _Expression(text)
+        self._expressions.append(expression)
+        if len(self._expressions) > MOST_EXPRESSIONS:
+            raise Unreadable(f"there are more than {MOST_EXPRESSIONS} expressions")
+
+        def judge(asked: Mapping[str, Any], values: dict[str, Any], clauses: list[Clause]) -> bool:
+            clauses.append(expression.judge(values, asked))
+            return clauses[-1].holds
+
+        return judge
+
+    def _several(self, told: Any, how: Callable[[list[bool]], bool], depth: int) -> _Judge:
+        if len(told) > MOST_EXPRESSIONS:
+            raise Unreadable(f"there are more than {MOST_EXPRESSIONS} expressions")
+        inner = [self._group(one, depth + 1) for one in told]
+        return lambda asked, values, clauses: how([one(asked, values, clauses) for one in inner])
+
+
+def compiled(conditions: Any) -> Condition:
+    """Conditions as they stand in JSON, ready to be asked; raises `Unreadable`."""
+    try:
+        text = orjson.dumps(conditions).decode()
+    except (TypeError, ValueError, RecursionError):
+        raise Unreadable("conditions are no JSON") from None
+    return _compiled(text)
+
+
+@lru_cache(5_000)
+def _compiled(text: str) -> Condition:
+    return Condition(orjson.loads(text))
