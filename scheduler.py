@@ -13,17 +13,31 @@ from base.clock import now
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
+from db.connection import Tx
 from journal import claims
 from workers import billing, controls, reconciling
 from workers.maintenance import auditing, oddities, partitioning, pruning, sweeping
 from workers.maintenance import reconciling as clickbank
 from workers.maintenance.chores import Chore, Outages
 from workers.watching import watch
+from workers.workflows import firing, planning, ticking
+
+
+def tick(tx: Tx) -> int:
+    """Look at changed workflows and fire due ones, by the database's clock; how many fired.
+
+    One transaction: a due time has its run and the workflow its next time, or neither. Any number
+    of schedulers may do this at once; what one has locked the others pass over.
+    """
+    planning.plan_changed(tx)
+    return firing.fire(tx)
+
 
 CHORES = (
     # name, every so many seconds, what
     Chore("sweep_journal", 1, sweeping.journal),
     Chore("sweep_rows", 1, sweeping.rows),
+    Chore("fire_workflows", 1, lambda: ticking.tick_along(tick)),
     Chore("settle_drains", 1, sweeping.drains),
     Chore("settle_billing", 2, billing.settle),
     Chore("audit_events", 60, auditing.audit_lately),

@@ -1,10 +1,15 @@
 """Calls: what is owed to the outside, a request or a mail, and each try to hand it over."""
 
+from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import BigInteger, CheckConstraint, Float, ForeignKey, Index, LargeBinary, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from base.sealing import seal
+from base.settings import settings
+from db.connection import Tx
 from db.table import At, Base, CreatedAt, Long, Serial, Str20, Str64, Str100, Str255, Word
 from db.work import WorkRow
 
@@ -67,3 +72,41 @@ class CallAttempt(Base):
     said: Mapped[Long | None]
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[At | None]
+
+
+class NewCall(NamedTuple):
+    """A call that is owed; `request` says what is to be sent, as JSON values."""
+
+    kind: str
+    lane: str
+    user_id: UUID
+    run_id: int | None
+    path: str | None
+    key: str
+    request: dict[str, Any]
+    on_unknown: str = "retry"
+    most_tries: int = 8
+    timeout_seconds: float = 15.0
+
+
+_OWE = """
+    INSERT INTO calls AS c (kind, lane, user_id, run_id, path, key, request, on_unknown,
+        most_tries, timeout_seconds)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+    ON CONFLICT (key) DO UPDATE SET state = 'pending', outcome = NULL, reason = NULL, tries = 0,
+        lane = EXCLUDED.lane, request = EXCLUDED.request, run_id = EXCLUDED.run_id,
+        path = EXCLUDED.path, next_attempt_at = now(), ended_at = NULL
+        WHERE c.state IN ('done', 'dead')
+"""
+
+
+def owe(tx: Tx, new: NewCall) -> None:
+    """Write what is owed, sealed; one whose key was used before is owed anew once it is over."""
+    sealed = seal(orjson.dumps(new.request, default=str), settings())
+    tx.execute(
+        _OWE,
+        (
+            new.kind, new.lane[:255], new.user_id, new.run_id, new.path, new.key, sealed,
+            new.on_unknown, new.most_tries, new.timeout_seconds,
+        ),
+    )  # fmt: skip

@@ -16,6 +16,7 @@ from db.connection import Tx
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
 from db.purges import Purge
+from db.runs import WorkflowRun
 from db.webhooks import Webhook
 
 
@@ -27,7 +28,8 @@ class Noun(NamedTuple):
     user: str
     campaign: str
     item: bool = False  # whether it has an item, in bytes, that may be edited
-    kept: bool = False  # whether a dropped one stays, done and without its address
+    kept: bool = False  # whether a dropped one stays, done
+    address: bool = False  # whether it has one, which goes then
 
 
 NOUNS = {
@@ -36,8 +38,9 @@ NOUNS = {
         Purge, "noun",
         "CASE noun WHEN 'user' THEN key END", "CASE noun WHEN 'campaign' THEN key END",
     ),
-    "delivery": Noun(BonusDelivery, "kind", "user_id", "campaign_id", kept=True),
-    "claim": Noun(BonusClaim, "'claim'", "user_id", "campaign_id", kept=True),
+    "delivery": Noun(BonusDelivery, "kind", "user_id", "campaign_id", kept=True, address=True),
+    "claim": Noun(BonusClaim, "'claim'", "user_id", "campaign_id", kept=True, address=True),
+    "run": Noun(WorkflowRun, "trigger", "user_id", "campaign_id", kept=True),
     "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),
 }  # fmt: skip
 
@@ -136,7 +139,7 @@ def drop(tx: Tx, noun: str, ids: list[int]) -> int:
     of = NOUNS[noun]
     how = (
         f"UPDATE {of.table.__tablename__}"
-        " SET state = 'done', outcome = 'dropped', reason = NULL, address = NULL"
+        f" SET state = 'done', outcome = 'dropped', reason = NULL{', address = NULL' * of.address}"
         if of.kept
         else f"DELETE FROM {of.table.__tablename__}"
     )

@@ -160,7 +160,8 @@ class Turn(NamedTuple):
 
 _TURNS = """
     UPDATE workflow_runs AS r SET state = t.state, outcome = t.outcome,
-        reason = left(t.reason, 500), last_error = t.error, lease_until = NULL, ready = t.ready,
+        reason = left(t.reason, 500), last_error = t.error, lease_until = NULL,
+        ready = t.ready OR t.state = 'dead',
         next_attempt_at = coalesce(t.wakes_at, %s), campaign_id =
             coalesce(r.campaign_id, t.campaign_id),
         losses = 0, ended_at = CASE WHEN t.state IN ('done', 'dead') THEN clock_timestamp() END

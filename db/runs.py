@@ -27,6 +27,7 @@ class WorkflowRun(WorkRow, Base):
     """
 
     __tablename__ = "workflow_runs"
+    due_when = "ready"
     __table_args__ = (
         CheckConstraint(_STATES, name="state"),
         UniqueConstraint("workflow_id", "due_at", "cause"),

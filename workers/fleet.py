@@ -9,6 +9,7 @@ from workers.lifeline import Lifeline
 from workers.maintenance import purges
 from workers.orders import Orders
 from workers.tally import CountRuns
+from workers.workflows import actors as workflows
 
 # A broker that was restarted is found again within a second; dramatiq would sleep through three.
 dramatiq.worker.CONSUMER_RESTART_DELAY_SECS = 0.5
@@ -31,4 +32,5 @@ __all__ = [
     "purges",
     "stripe",
     "webhooks",
+    "workflows",
 ]

@@ -7,6 +7,7 @@ from db.bonus_claims import BonusClaim
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
 from db.purges import Purge
+from db.runs import WorkflowRun
 from db.webhooks import Webhook
 from journal.streams import Kind
 from workers.queues import JOURNAL_QUEUES, Queue
@@ -33,6 +34,7 @@ OWED = (
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.redo", "clickbank"),
     Owed(Queue.MAINTENANCE, Webhook, "clickbank.reconcile", "clickbank_api"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
+    Owed(Queue.WORKFLOWS, WorkflowRun, "workflows.run"),
 )
 
 

@@ -26,6 +26,7 @@ from workers import (
 from workers.broker import broker
 from workers.maintenance import purges
 from workers.queues import JOURNAL_QUEUES, Queue
+from workers.workflows import actors as workflows
 
 ACTORS = (
     clicks.drain,
@@ -41,6 +42,7 @@ ACTORS = (
     clickbank.redo,
     clickbank_api.run,
     purges.run,
+    workflows.run,
 )
 
 

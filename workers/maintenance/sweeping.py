@@ -22,7 +22,7 @@ def journal() -> None:
 def rows() -> None:
     """Whatever is due among the work rows gets a worker's attention."""
     with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
-        due = [owed for owed in OWED if work.due(tx, owed.table, 1, owed.kind)]
+        due = [owed for owed in OWED if work.any_due(tx, owed.table, owed.kind)]
     for owed in due:
         nudges.nudge(owed.queue, owed.actor)
 

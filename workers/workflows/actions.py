@@ -134,7 +134,7 @@ def run_workflow(doing: Doing, args: Output) -> Output:
                 input={"input": args.get("input") or {}},
                 depth=doing.run.depth + 1,
                 parent_id=doing.run.id,
-            )  # fmt: skip
+            )
         ],
     )
     return {"run": str(ids[0]) if ids else None, "workflow": str(other.id)}

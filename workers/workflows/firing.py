@@ -5,15 +5,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
-from rules.schedules import NoNextTime, Plan
-from schemas.triggers import Malformed, Scheduled, Trigger
 
 from db import due, runs
 from db.connection import Tx
 from db.due import Due, Fired
 from db.runs import NewRun
 from rules import schedules
+from rules.schedules import NoNextTime, Plan
 from schemas import triggers
+from schemas.triggers import Malformed, Scheduled, Trigger
 
 BATCH = 2_000
 MOST_QUEUED = 100
@@ -135,7 +135,7 @@ def _fire(batch: _Batch, row: Due, found: _Settings) -> None:
                 moment,
                 starts_at=starts_at,
                 queued=queued,
-            )  # fmt: skip
+            )
         )
 
 

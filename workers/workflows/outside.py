@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 import orjson
-from schemas.actions import Step
 
 from base.errors import Permanent
 from db import calls
@@ -13,6 +12,7 @@ from db.calls import NewCall
 from db.connection import Tx
 from db.run_work import Run
 from rules import interpolation
+from schemas.actions import Step
 from workers.workflows.scope import Scope
 
 _TRIES = 8

@@ -5,14 +5,14 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from rules.schedules import NoNextTime, Schedule
-from schemas.triggers import EventTrigger, Malformed, Scheduled
-from schemas.workflows import Definition
 
 from db import due
 from db.connection import Tx
 from db.due import Changed
-from schemas import workflows
+from rules import definitions
+from rules.schedules import NoNextTime, Schedule
+from schemas.triggers import EventTrigger, Malformed, Scheduled
+from schemas.workflows import Definition
 
 BATCH = 1_000
 
@@ -52,7 +52,7 @@ def definition_of(
     name: str, trigger_type: str, config: str | None, conditions: str | None, actions: str
 ) -> Definition:
     """A definition from its columns, JSON as text; raises `Malformed`."""
-    return workflows.read(name, trigger_type, _json(config), _json(conditions), _json(actions))
+    return definitions.read(name, trigger_type, _json(config), _json(conditions), _json(actions))
 
 
 def _json(text: str | None) -> Any:

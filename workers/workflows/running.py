@@ -12,9 +12,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 from psycopg import errors as sql
-from schemas.actions import Step
-from schemas.triggers import Malformed
-from schemas.workflows import Definition
 
 from base.clock import steady
 from base.errors import HopfleetError
@@ -24,6 +21,9 @@ from db.connection import Tx, transaction
 from db.run_work import Run, StepRow, Turn
 from db.runs import NewRun
 from rules import conditions, interpolation
+from schemas.actions import Step
+from schemas.triggers import Malformed
+from schemas.workflows import Definition
 from workers.workflows import health
 from workers.workflows.firing import IDLE_ACCOUNTS
 from workers.workflows.planning import definition_of
@@ -206,7 +206,7 @@ class _Read:
             found = self._stats.get(campaign["id"])
             if found is None:
                 found = self._stats[campaign["id"]] = stats.of_campaign(
-                    tx, campaign["id"], self.now
+                    tx, run.user_id, campaign["id"], self.now
                 )
             return found
 

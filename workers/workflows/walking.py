@@ -6,13 +6,9 @@ that a run is taken up by whomever and wherever, after any crash, behind the las
 
 import hashlib
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import psycopg
-from rules.conditions import Verdict
-from rules.interpolation import Unrenderable
-from schemas.actions import Step
-from schemas.workflows import Definition
 
 from base.errors import HopfleetError, Permanent, Transient
 from base.logs import log
@@ -20,6 +16,10 @@ from db import waits
 from db.connection import Tx
 from db.run_work import Run, StepRow, Turn
 from rules import conditions, interpolation
+from rules.conditions import Verdict
+from rules.interpolation import Unrenderable
+from schemas.actions import Step
+from schemas.workflows import Definition
 from workers.workflows import actions, outside
 from workers.workflows.actions import Doing
 from workers.workflows.scope import Scope
@@ -83,7 +83,7 @@ class Walk:
 
     def _failed(self, failure: Failed) -> Turn:
         try:
-            self._steps(self._settings.on_error, "on_error.")
+            self._steps(self.definition.on_error, "on_error.")
         except Waits as waiting:
             return self._waiting(waiting)
         except Failed as another:
@@ -275,7 +275,9 @@ class Walk:
         except Unrenderable as error:
             raise Failed(path, name, str(error)) from None
 
-    def _give_up(self, path: str, name: str, step: Step, error: str, row: StepRow | None) -> Any:
+    def _give_up(
+        self, path: str, name: str, step: Step, error: str, row: StepRow | None
+    ) -> NoReturn:
         self._keep(path, name, step.action, "failed", row=row, state="dead", error=error)
         raise Failed(path, name, error)
 
