@@ -149,6 +149,22 @@ EXTRAS: tuple[Extra, ...] = (
         )
         for event in ("insert", "update", "time")
     ),
+    Extra("table", "publications", "Which posts are due when, and which wait for their owners."),
+    *(
+        Extra(
+            "trigger",
+            f"content_plan_{event}",
+            "A post that gets a time, or loses it, also by plain SQL, is found when it is due.",
+            "content",
+        )
+        for event in ("insert", "update")
+    ),
+    Extra(
+        "trigger",
+        "users_resume_content",
+        "Posts that waited for the end of a suspension go out, and nobody asks every second.",
+        "users",
+    ),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

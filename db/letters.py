@@ -15,6 +15,7 @@ from db.bonus_claims import BonusClaim
 from db.connection import Tx
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
+from db.publications import Publication
 from db.purges import Purge
 from db.runs import WorkflowRun
 from db.webhooks import Webhook
@@ -41,6 +42,7 @@ NOUNS = {
     "delivery": Noun(BonusDelivery, "kind", "user_id", "campaign_id", kept=True, address=True),
     "claim": Noun(BonusClaim, "'claim'", "user_id", "campaign_id", kept=True, address=True),
     "run": Noun(WorkflowRun, "trigger", "user_id", "campaign_id", kept=True),
+    "post": Noun(Publication, "'post'", "user_id", "NULL::uuid"),
     "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),
 }  # fmt: skip
 

@@ -27,6 +27,7 @@ from db import (
     prices,
     processes,
     products,
+    publications,
     purges,
     rates,
     receipts,
@@ -89,6 +90,7 @@ SIDE = (
     calls.CallAttempt,
     workflow_events.WorkflowEvent,
     workflow_events.WorkflowGather,
+    publications.Publication,
     notices.Notice,
     notices.Chore,
 )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from db import bonus_claims, deliveries, held, purges, webhooks, work
+from db import bonus_claims, deliveries, held, publications, purges, webhooks, work
 from db.connection import Tx
 from journal import claims
 from journal.streams import Kind
@@ -43,6 +43,7 @@ def rows(tx: Tx) -> Rows:
         queue: [part for table in tables for part in work.depths(tx, table).values()]
         for queue, tables in TABLES.items()
     }
+    found[Queue.CONTENT] = [publications.depth(tx)]
     for kind, queue in JOURNAL_QUEUES.items():
         if kind in held_of:
             found.setdefault(queue, []).append(held_of[kind])

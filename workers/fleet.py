@@ -2,7 +2,17 @@
 
 import dramatiq.worker
 
-from workers import bonuses, clickbank, clickbank_api, clicks, conversions, held, stripe, webhooks
+from workers import (
+    bonuses,
+    clickbank,
+    clickbank_api,
+    clicks,
+    content,
+    conversions,
+    held,
+    stripe,
+    webhooks,
+)
 from workers.bonuses import Postman
 from workers.broker import broker
 from workers.lifeline import Lifeline
@@ -27,6 +37,7 @@ __all__ = [
     "clickbank",
     "clickbank_api",
     "clicks",
+    "content",
     "conversions",
     "held",
     "purges",

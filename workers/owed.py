@@ -6,6 +6,7 @@ from db import work
 from db.bonus_claims import BonusClaim
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
+from db.publications import Publication
 from db.purges import Purge
 from db.runs import WorkflowRun
 from db.webhooks import Webhook
@@ -33,6 +34,7 @@ OWED = (
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.handle", "stripe"),
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.redo", "clickbank"),
     Owed(Queue.MAINTENANCE, Webhook, "clickbank.reconcile", "clickbank_api"),
+    Owed(Queue.CONTENT, Publication, "content.publish"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
     Owed(Queue.WORKFLOWS, WorkflowRun, "workflows.run"),
 )

@@ -77,6 +77,7 @@ _FILL = {
     "workflow_gathers": "(workflow_id) SELECT {id}",
     "calls": "(id, kind, user_id, run_id, key) SELECT n, 'http', {id}, n, n::text",
     "call_attempts": "(call_id, attempt) SELECT n, 1",
+    "publications": "(id, user_id) SELECT n, {id}",
     "notices": "(user_id, kind) SELECT {id}, 'trial_ending'",
     "chores": "(name, due_at) SELECT n::text, now()",
     "host_spools": "(place, bytes) SELECT n::text, n",

@@ -118,3 +118,27 @@ def test_links_of_a_suspended_user_go_on(fleet: Fleet) -> None:
 
     assert answer.status == 302
     assert answer.click_id
+
+
+def test_a_post_that_is_due_is_published_within_two_seconds(fleet: Fleet) -> None:
+    def statuses() -> list[Any]:
+        return fleet.sql("SELECT status FROM content WHERE user_id = %s ORDER BY title", user)
+
+    def post(title: str, due: str) -> None:
+        fleet.sql(
+            "INSERT INTO content (user_id, type, title, body, status, scheduled_for)"
+            f" VALUES (%s, 'blog_post', %s, '', 'scheduled', now() + interval '{due}')",
+            user, title,
+        )  # fmt: skip
+
+    user = fleet.campaign()["user_id"]
+    post("a later one", "1 day")
+    post("the one", "0")
+
+    until(lambda: statuses() == [("scheduled",), ("published",)], SECONDS, "it is published")
+    fleet.sql("UPDATE users SET status = 'suspended' WHERE id = %s", user)
+    fleet.sql("UPDATE content SET scheduled_for = now() WHERE title = 'a later one'")
+    held = "SELECT held FROM publications WHERE user_id = %s"
+    until(lambda: fleet.sql(held, user) == [(True,)], SECONDS, "the other one waits")
+    fleet.sql("UPDATE users SET status = 'active' WHERE id = %s", user)
+    until(lambda: statuses() == [("published",)] * 2, SECONDS, "the other one, too")
