@@ -1,0 +1,258 @@
+"""Schedules: what is due when, on the days the clocks change and on days that do not exist.
+
+The times are literals. The transitions are those of the tz database's files europe,
+northamerica, australasia and asia (EU: directive 2000/84/EC, last Sundays of March and October at
+01:00 UTC; USA: Energy Policy Act of 2005, second Sunday of March and first of November at 02:00;
+Lord Howe: half an hour, first Sundays of October and April at 02:00; Nepal: +05:45, no summer
+time). What a fixed time does on such days is Debian's cron's rule (cron(8), "Notes").
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rules.schedules import NoNextTime, Schedule, jitter, plan, upcoming
+from schemas.triggers import Malformed, Scheduled, read
+
+
+def scheduled(**config: Any) -> Scheduled:
+    found = read("scheduled", config)
+    assert isinstance(found, Scheduled)
+    return found
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+BERLIN, NEW_YORK = "Europe/Berlin", "America/New_York"
+LORD_HOWE, KATHMANDU = "Australia/Lord_Howe", "Asia/Kathmandu"
+
+# zone, cron, after (UTC), due (UTC)
+DAYS = (
+    # 2026-03-29: 02:00 becomes 03:00, there is no 02:30
+    (BERLIN, "30 2 * * *", "2026-03-27T12:00",
+     ["2026-03-28T01:30", "2026-03-29T01:00", "2026-03-30T00:30"]),
+    # 2026-10-25: 03:00 becomes 02:00, 02:30 comes twice
+    (BERLIN, "30 2 * * *", "2026-10-23T12:00",
+     ["2026-10-24T00:30", "2026-10-25T00:30", "2026-10-26T01:30"]),
+    (BERLIN, "*/30 * * * *", "2026-03-29T00:00",
+     ["2026-03-29T00:30", "2026-03-29T01:00", "2026-03-29T01:30", "2026-03-29T02:00"]),
+    (BERLIN, "*/30 * * * *", "2026-10-25T00:00",
+     ["2026-10-25T00:30", "2026-10-25T01:00", "2026-10-25T01:30", "2026-10-25T02:00"]),
+    (BERLIN, "0 9 * * 1-5", "2026-03-27T12:00", ["2026-03-30T07:00", "2026-03-31T07:00"]),
+    # 2026-03-08: 02:00 becomes 03:00
+    (NEW_YORK, "30 2 * * *", "2026-03-06T12:00",
+     ["2026-03-07T07:30", "2026-03-08T07:00", "2026-03-09T06:30"]),
+    # 2026-11-01: 02:00 becomes 01:00, 01:30 comes twice
+    (NEW_YORK, "30 1 * * *", "2026-10-30T12:00",
+     ["2026-10-31T05:30", "2026-11-01T05:30", "2026-11-02T06:30"]),
+    (NEW_YORK, "30 * * * *", "2026-11-01T05:00",
+     ["2026-11-01T05:30", "2026-11-01T06:30", "2026-11-01T07:30"]),
+    # 2026-10-04: 02:00 becomes 02:30, there is no 02:15
+    (LORD_HOWE, "15 2 * * *", "2026-10-02T00:00",
+     ["2026-10-02T15:45", "2026-10-03T15:30", "2026-10-04T15:15"]),
+    (LORD_HOWE, "30 2 * * *", "2026-10-02T00:00",
+     ["2026-10-02T16:00", "2026-10-03T15:30", "2026-10-04T15:30"]),
+    # 2026-04-05: 02:00 becomes 01:30, 01:45 comes twice
+    (LORD_HOWE, "45 1 * * *", "2026-04-03T00:00",
+     ["2026-04-03T14:45", "2026-04-04T14:45", "2026-04-05T15:15"]),
+    (LORD_HOWE, "30 2 * * *", "2026-04-03T00:00",
+     ["2026-04-03T15:30", "2026-04-04T16:00", "2026-04-05T16:00"]),
+    (KATHMANDU, "30 2 * * *", "2026-03-28T00:00",
+     ["2026-03-28T20:45", "2026-03-29T20:45", "2026-03-30T20:45"]),
+    (KATHMANDU, "0 0 1 1 *", "2026-06-01T00:00", ["2026-12-31T18:15", "2027-12-31T18:15"]),
+    # Ends of months, and a day that comes each fourth year
+    ("UTC", "0 0 31 * *", "2026-01-31T12:00",
+     ["2026-03-31T00:00", "2026-05-31T00:00", "2026-07-31T00:00"]),
+    ("UTC", "0 0 L * *", "2026-01-31T12:00",
+     ["2026-02-28T00:00", "2026-03-31T00:00", "2026-04-30T00:00"]),
+    ("UTC", "0 0 29 2 *", "2026-01-01T00:00", ["2028-02-29T00:00", "2032-02-29T00:00"]),
+    ("UTC", "* * * * * *", "2026-01-01T00:00",
+     ["2026-01-01T00:00:01", "2026-01-01T00:00:02"]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("zone", "cron", "after", "due"), DAYS, ids=[f"{d[0]}-{d[1]}-{d[2]}" for d in DAYS]
+)
+def test_a_time_of_day_comes_once_a_day_whatever_the_clocks_do(
+    zone: str, cron: str, after: str, due: list[str]
+) -> None:
+    found = upcoming(scheduled(cron=cron, timezone=zone), at(after), len(due))
+
+    assert found == [at(one) for one in due]
+
+
+# zone, every so many days from, after (UTC), due (UTC)
+EACH_DAY = (
+    (BERLIN, "2026-03-20T02:30", "2026-03-28T00:00",
+     ["2026-03-28T01:30", "2026-03-29T01:00", "2026-03-30T00:30"]),
+    (BERLIN, "2026-10-20T02:30", "2026-10-24T00:00",
+     ["2026-10-24T00:30", "2026-10-25T00:30", "2026-10-26T01:30"]),
+    (LORD_HOWE, "2026-10-01T02:15", "2026-10-02T00:00",
+     ["2026-10-02T15:45", "2026-10-03T15:30", "2026-10-04T15:15"]),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("zone", "start", "after", "due"), EACH_DAY, ids=[f"{d[0]}-{d[1]}" for d in EACH_DAY]
+)
+def test_each_day_means_the_same_time_of_day(
+    zone: str, start: str, after: str, due: list[str]
+) -> None:
+    trigger = scheduled(every_days=1, start=start, timezone=zone)
+
+    assert upcoming(trigger, at(after), len(due)) == [at(one) for one in due]
+
+
+def test_each_so_many_hours_follows_real_time_from_its_start() -> None:
+    trigger = scheduled(every_hours=5, start="2026-03-28T23:00:00+01:00", timezone=BERLIN)
+
+    found = upcoming(trigger, at("2026-03-28T22:30"), 3)
+
+    assert found == [at("2026-03-29T03:00"), at("2026-03-29T08:00"), at("2026-03-29T13:00")]
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4 *", "61 * * * *", "x", "* * *", "\0"])
+def test_a_cron_that_is_never_due_or_cannot_be_read_says_so(cron: str) -> None:
+    with pytest.raises((NoNextTime, Malformed), match="cron"):
+        Schedule.of(scheduled(cron=cron)).next_after(at("2026-01-01T00:00"))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"at": "9999-12-31T23:59:59Z"},
+        {"every_days": 3000, "start": "9999-12-30T00:00:00Z"},
+        {"cron": "0 0 1 1 *", "start": "9999-06-01T00:00:00Z"},
+        {"every_seconds": 10**8},
+    ],
+    ids=["at", "every", "cron", "long"],
+)
+def test_the_year_9999_is_the_end_and_no_error(config: dict[str, Any]) -> None:
+    found = upcoming(scheduled(**config), at("9999-12-31T23:59:58"), 3)
+
+    assert len(found) <= 1
+
+
+def test_a_moment_is_due_once_and_without_an_offset_in_its_zone() -> None:
+    trigger = scheduled(at="2026-12-01T09:00:00", timezone=BERLIN)
+
+    assert upcoming(trigger, at("2026-11-01T00:00"), 3) == [at("2026-12-01T08:00")]
+    assert upcoming(trigger, at("2026-12-01T08:00"), 3) == []
+
+
+def test_start_and_end_bound_a_schedule() -> None:
+    trigger = scheduled(cron="0 * * * *", start="2026-01-01T10:00:00Z", end="2026-01-01T12:00:00Z")
+
+    found = upcoming(trigger, at("2025-01-01T00:00"), 9)
+
+    assert found == [at("2026-01-01T10:00"), at("2026-01-01T11:00"), at("2026-01-01T12:00")]
+
+
+@pytest.mark.parametrize(
+    ("catch_up", "fire", "missed"),
+    [("skip", [], 5), ("once", ["2026-01-01T05:00"], 4), ("all", None, 0)],
+)
+def test_late_times_are_caught_up_as_the_trigger_says(
+    catch_up: str, fire: list[str] | None, missed: int
+) -> None:
+    trigger = scheduled(cron="0 * * * *", catch_up=catch_up)
+
+    found = plan(trigger, at("2026-01-01T01:00"), at("2026-01-01T05:30"))
+
+    hours = [at(f"2026-01-01T0{hour}:00") for hour in range(1, 6)]
+    assert found.fire == (hours if fire is None else [at(one) for one in fire])
+    assert found.missed == [hour for hour in hours if hour not in found.fire]
+    assert len(found.missed) == missed
+    assert found.next == at("2026-01-01T06:00")
+
+
+def test_what_is_a_little_late_is_not_missed() -> None:
+    trigger = scheduled(every_seconds=10, catch_up="skip")
+
+    found = plan(trigger, at("2026-01-01T00:00"), at("2026-01-01T00:00:25"))
+
+    assert len(found.fire) == 3
+    assert found.missed == []
+
+
+def test_a_year_of_seconds_is_counted_and_not_listed() -> None:
+    begun = at("2025-01-01T00:00")
+
+    found = plan(scheduled(every_seconds=1), begun, begun + timedelta(days=365))
+
+    listed = len(found.fire) + len(found.missed)
+    assert listed <= 1_000
+    assert listed + found.more_missed == 365 * 86_400 + 1
+
+
+@given(
+    st.sampled_from(
+        [
+            {"cron": "*/7 * * * *"},
+            {"cron": "30 2 * * *"},
+            {"every_minutes": 13},
+            {"every_days": 1},
+            {"cron": "0 0 L * *"},
+        ]
+    ),
+    st.sampled_from([BERLIN, NEW_YORK, LORD_HOWE, KATHMANDU, "UTC"]),
+    st.datetimes(datetime(2024, 1, 1), datetime(2027, 1, 1)),
+    st.integers(0, 3 * 86_400),
+    st.sampled_from(["skip", "once", "all"]),
+)
+def test_times_only_go_forward_and_none_is_lost(
+    kind: dict[str, Any], zone: str, moment: datetime, late: int, catch_up: str
+) -> None:
+    trigger = scheduled(**kind, timezone=zone, catch_up=catch_up, catch_up_limit=5)
+    due = Schedule.of(trigger).next_after(moment.replace(tzinfo=UTC))
+    assert due is not None
+    now = due + timedelta(seconds=late)
+
+    found = plan(trigger, due, now)
+
+    times = [due]
+    while (following := Schedule.of(trigger).next_after(times[-1])) is not None:
+        assert following > times[-1]
+        times.append(following)
+        if following > now:
+            break
+    listed = sorted([*found.fire, *found.missed])
+    assert found.next == times[-1]
+    assert listed == times[:-1][-len(listed) :]
+    assert len(listed) + found.more_missed == len(times) - 1
+
+
+def test_jitter_is_bounded_and_always_the_same() -> None:
+    moments = [at("2026-01-01T00:00") + timedelta(hours=hour) for hour in range(200)]
+
+    late = [jitter("a", moment, 60) for moment in moments]
+
+    assert late == [jitter("a", moment, 60) for moment in moments]
+    assert 0 <= min(late) < 10 < 50 < max(late) <= 60
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({}, "cron"),
+        ({"cron": "* * * * *", "at": "2026-01-01T00:00:00Z"}, "cron and at"),
+        ({"every_seconds": 0}, "every_seconds"),
+        ({"every_seconds": -5}, "every_seconds"),
+        ({"every_days": 10**12}, "every_days"),
+        ({"cron": "* * * * *", "timezone": "Mars/Base"}, "time zone"),
+        ({"cron": "* * * * *", "timezone": "../../etc/passwd"}, "time zone"),
+        ({"cron": "* " * 9000}, "cron"),
+        ({"cron": "* * * * *", "colour": 1}, "colour"),
+        ({"cron": "* * * * *", "start": "2026-02-01", "end": "2026-01-01"}, "end"),
+    ],
+    ids=["none", "two", "zero", "negative", "absurd", "zone", "path", "long", "unknown", "order"],
+)
+def test_what_is_wrong_is_named(config: dict[str, Any], field: str) -> None:
+    with pytest.raises(Malformed, match=field):
+        read("scheduled", config)
