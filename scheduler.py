@@ -3,6 +3,8 @@
 Any number of schedulers may run at once: each step is harmless when another has just done it.
 """
 
+from datetime import time
+
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from admin.chores import Chores
@@ -18,7 +20,7 @@ from journal import claims
 from workers import billing, controls, reconciling
 from workers.maintenance import auditing, oddities, partitioning, pruning, sweeping
 from workers.maintenance import reconciling as clickbank
-from workers.maintenance.chores import Chore, Outages
+from workers.maintenance.chores import Chore, Daily, Outages
 from workers.watching import watch
 from workers.workflows import firing, planning, ticking
 
@@ -34,7 +36,7 @@ def tick(tx: Tx) -> int:
 
 
 CHORES = (
-    # name, every so many seconds, what
+    # name, every so many seconds or at which time of day in UTC, what
     Chore("sweep_journal", 1, sweeping.journal),
     Chore("sweep_rows", 1, sweeping.rows),
     Chore("fire_workflows", 1, lambda: ticking.tick_along(tick)),
@@ -42,12 +44,14 @@ CHORES = (
     Chore("settle_billing", 2, billing.settle),
     Chore("audit_events", 60, auditing.audit_lately),
     Chore("count_oddities", 60, oddities.count),
-    Chore("reconcile_billing", 600, reconciling.owe_nightly),
-    Chore("reconcile_clickbank", 600, clickbank.owe_nightly),
     Chore("make_partitions", 3600, partitioning.make),
     Chore("prune", 3600, pruning.prune),
     Chore("prune_ledger", 6 * 3600, pruning.prune_ledger),
+    Chore("reconcile_billing", time(3), reconciling.owe_nightly),
+    # ClickBank's day has ended by eight; the next night looks again.
+    Chore("reconcile_clickbank", time(4), clickbank.owe_nightly),
 )
+DAILY_SECONDS = 10  # between two looks for what has a time of day
 MOST_SWEEP_SECONDS = 120.0  # its waits are bounded by far less
 MOST_SILENT_SECONDS = 180.0  # later than that, so that the sweep that hangs is named
 
@@ -55,7 +59,7 @@ MOST_SILENT_SECONDS = 180.0  # later than that, so that the sweep that hangs is 
 def _watched(chores: Chores) -> Watch:
     """What this process shows of itself: alive while the chores of every second go round."""
     watching = watch("scheduler")
-    sweeps = tuple(chore.name for chore in CHORES if chore.every_seconds == 1)
+    sweeps = tuple(chore.name for chore in CHORES if chore.when == 1)
     watching.part("clock", lambda: silent(chores.beat, MOST_SILENT_SECONDS))
     watching.part("sweeps", lambda: chores.hanging(sweeps, MOST_SWEEP_SECONDS))
     watching.numbers(chores.collect)
@@ -74,9 +78,10 @@ def main() -> None:
     watching = _watched(chores)
     # In UTC: in a zone with summer time APScheduler's loop stands still for an hour each spring.
     clock = BackgroundScheduler(timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1})
-    for chore in CHORES:
+    daily = Chore("daily", DAILY_SECONDS, Daily(CHORES, outages).look)
+    for chore in (*(chore for chore in CHORES if isinstance(chore.when, int)), daily):
         clock.add_job(
-            outages.run, "interval", args=[chore], seconds=chore.every_seconds,
+            outages.run, "interval", args=[chore], seconds=chore.when,
             next_run_time=now(), misfire_grace_time=None, id=chore.name,
         )  # fmt: skip
     controls.watch(claims.consumer_name(), "scheduler")

@@ -6,7 +6,7 @@ from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db.connection import Tx
-from db.table import At, Base, CreatedAt, Str50, Str255
+from db.table import Base, CreatedAt, Str50, Str255
 
 
 class Notice(Base):
@@ -20,16 +20,6 @@ class Notice(Base):
     kind: Mapped[Str50] = mapped_column(primary_key=True)
     ref: Mapped[Str255] = mapped_column(primary_key=True, server_default="")
     created_at: Mapped[CreatedAt]
-
-
-class Chore(Base):
-    """When a chore with a time of day was last due, and done."""
-
-    __tablename__ = "chores"
-
-    name: Mapped[Str50] = mapped_column(primary_key=True)
-    due_at: Mapped[At]
-    done_at: Mapped[At | None]
 
 
 def note(tx: Tx, user_id: UUID, kind: str, ref: str) -> bool:

@@ -10,6 +10,7 @@ from db import (
     bot_rules,
     calls,
     campaigns,
+    chores,
     content,
     controls,
     deliveries,
@@ -92,7 +93,7 @@ SIDE = (
     workflow_events.WorkflowGather,
     publications.Publication,
     notices.Notice,
-    notices.Chore,
+    chores.Chore,
 )
 
 metadata = Base.metadata

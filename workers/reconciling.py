@@ -24,7 +24,6 @@ from workers.stripe_calls import Run
 from workers.stripe_states import state_of
 
 KIND = "hopfleet.reconcile"
-NIGHT_HOUR = 3  # UTC
 LIMIT_SECONDS = 10.0
 
 Json = dict[str, Any]
@@ -56,7 +55,7 @@ def read(body: bytes) -> Progress:
 def owe_nightly() -> None:
     """Have it done once in the night that is now, whoever of the schedulers comes first."""
     moment = now()
-    if settings().stripe_api_key is None or moment.hour < NIGHT_HOUR:
+    if settings().stripe_api_key is None:
         return
     arrival = Arrival(
         "pending", None, None, "stripe", f"reconcile:{moment:%Y-%m-%d}", None, None, KIND, None,

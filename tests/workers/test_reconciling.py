@@ -1,7 +1,7 @@
 """What ClickBank's notifications have lost is counted after all, once, and the rest is listed."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -188,18 +188,13 @@ def _address(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.cache_clear()
 
 
-def _owe(session: Tx) -> None:
-    """What `owe_nightly` does, at whatever hour this runs."""
-    owe_nightly(datetime.fromisoformat(f"{now():%Y-%m-%d}T05:00:00+00:00"))
-
-
 @pytest.mark.usefixtures("_address")
 def test_each_account_is_looked_at_once_a_night(world: World) -> None:
     told.connect(world.session, world.user, SECRET)  # one without an API key
     world.sells("R0000001")
 
     for _ in range(2):
-        _owe(world.session)
+        owe_nightly()
         clickbank_api.run()
 
     found = world.session.execute("SELECT state, outcome, body FROM webhooks").fetchall()
@@ -213,7 +208,7 @@ def test_a_night_without_clickbank_is_tried_again_and_a_wrong_key_is_a_dead_lett
     world: World,
 ) -> None:
     world.fake.failure = (500, b"")
-    _owe(world.session)
+    owe_nightly()
     clickbank_api.run()
     waiting = world.session.execute("SELECT state, last_error FROM webhooks").fetchall()
 

@@ -34,7 +34,6 @@ from workers.store import write
 
 SOURCE = "clickbank_api"  # of the nightly runs, among the webhooks
 KIND = "hopfleet.reconcile"
-NIGHT_HOUR = 4  # UTC; ClickBank's day has ended by eight, and the next night looks again
 NIGHTLY_DAYS = 7
 _WINDOW = timedelta(days=31)  # of one question
 _EDGE = timedelta(days=1)  # its days are not ours: near the edges a payment may be of another
@@ -75,11 +74,9 @@ def api_key(row: IntegrationRow) -> str | None:
     return str(found) if found else None
 
 
-def owe_nightly(at: datetime | None = None) -> None:
+def owe_nightly() -> None:
     """Have each account looked at once in the night that is now, whichever scheduler is first."""
-    moment = at or now()
-    if moment.hour < NIGHT_HOUR:
-        return
+    moment = now()
     with transaction(wait_seconds=2.0, limit_seconds=_LIMIT_SECONDS) as tx:
         webhooks.take(
             tx,
