@@ -1,7 +1,7 @@
 """Definitions: a workflow's columns are read, every fault with the field it is in."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +11,7 @@ from rules.conditions import Unreadable
 from rules.interpolation import Unrenderable
 from rules.schedules import NoNextTime, Schedule
 from schemas import triggers
-from schemas.actions import Step
+from schemas.actions import ACTIONS, BESIDE, Step
 from schemas.triggers import EventTrigger, Fault, Malformed, Scheduled, faults_of
 from schemas.workflows import Definition
 
@@ -40,7 +40,8 @@ def read(
     except Malformed as error:
         faults += error.faults
     except ValidationError as error:
-        faults += faults_of(error, "trigger.settings.on_error")
+        told = trigger_config["settings"]["on_error"]
+        faults += _placed(faults_of(error, ""), told, "trigger.settings.on_error")
     faults += _compiles("conditions", conditions_told)
     steps: list[Step] = []
     if not isinstance(actions, list):
@@ -49,12 +50,12 @@ def read(
         try:
             steps = _STEPS.validate_python(actions)
         except ValidationError as error:
-            faults += faults_of(error, "actions")
+            faults += _placed(faults_of(error, ""), actions, "actions")
         except RecursionError:
             faults.append(Fault(field="actions", message="it is nested too deep"))
     if not faults and not steps:
         faults.append(Fault(field="actions", message="there is none: add a step"))
-    faults += _step_faults([*steps, *on_error])
+    faults += _step_faults(steps, on_error)
     if faults or trigger is None:
         raise Malformed(faults)
     return Definition(name, trigger, conditions_told, tuple(steps), tuple(on_error))
@@ -89,35 +90,73 @@ def _compiles(field: str, told: Any) -> list[Fault]:
     return []
 
 
-def walk(steps: Any, prefix: str, depth: int = 0) -> Iterator[tuple[str, Step, int]]:
-    """All steps with their paths and how deep they stand, inner ones after their outer one."""
-    for number, step in enumerate(steps, 1):
-        path = f"{prefix}{number}"
-        yield path, step, depth
-        inner: list[tuple[Any, str]] = []
-        if step.action == "branch":
-            inner = [(step.args.then, f"{path}.then."), (step.args.else_, f"{path}.else.")]
-        elif step.action == "for_each":
-            inner = [(step.args.do, f"{path}.for.")]
-        if not isinstance(step.on_error, str):
-            inner.append((step.on_error, f"{path}.on_error."))
-        for one, below in inner:
-            yield from walk(one, below, depth + 1)
+def _placed(faults: list[Fault], steps: Any, root: str) -> list[Fault]:
+    """Faults of steps, each at its place in the JSON: pydantic leaves out the action's name."""
+    return [
+        fault.model_copy(update={"field": ".".join((root, *_place(fault.field, steps)))})
+        for fault in faults
+    ]
 
 
-def _step_faults(steps: list[Step]) -> list[Fault]:
+def _place(field: str, told: Any) -> Iterator[str]:
+    for part in field.split("."):
+        if isinstance(told, list) and part.isdigit():
+            told = told[int(part)] if int(part) < len(told) else None
+        elif isinstance(told, dict):
+            action = next((name for name in told if name in ACTIONS), None)
+            if part not in told and action is not None and part not in BESIDE:
+                yield action
+                told = told[action]
+            told = told.get(part) if isinstance(told, dict) else None
+        else:
+            continue  # a kind of value that was tried in vain: `list[Step]`
+        yield part
+
+
+class Placed(NamedTuple):
+    """A step, its path among a run's steps, its place in the JSON, and how deep it stands."""
+
+    path: str
+    field: str
+    step: Step
+    depth: int
+
+
+def walk(steps: Any, prefix: str, field: str = "actions", depth: int = 0) -> Iterator[Placed]:
+    """All steps, inner ones after their outer one."""
+    for number, step in enumerate(steps):
+        path, place = f"{prefix}{number + 1}", f"{field}.{number}"
+        yield Placed(path, place, step, depth)
+        for name, inner in _inner(step):
+            below = name if name == "on_error" else f"{step.action}.{name}"
+            word = "for" if name == "do" else name
+            yield from walk(inner, f"{path}.{word}.", f"{place}.{below}", depth + 1)
+
+
+def _inner(step: Step) -> Iterator[tuple[str, Any]]:
+    if step.action == "branch":
+        yield "then", step.args.then
+        yield "else", step.args.else_
+    elif step.action == "for_each":
+        yield "do", step.args.do
+    if not isinstance(step.on_error, str):
+        yield "on_error", step.on_error
+
+
+def _step_faults(steps: list[Step], on_error: list[Step]) -> list[Fault]:
     faults: list[Fault] = []
     names: set[str] = set()
-    found = list(walk(steps, ""))
-    known = {step.name or f"{path}_{step.action}" for path, step, _ in found}
+    found = [*walk(steps, ""), *walk(on_error, "on_error.", "trigger.settings.on_error")]
+    known = {one.step.name or f"{one.path}_{one.step.action}" for one in found}
     if len(found) > MOST_STEPS:
         return [Fault(field="actions", message=f"there are more than {MOST_STEPS} steps")]
-    for path, step, depth in found:
-        field = f"actions.{path}"
+    for _, field, step, depth in found:
         if depth > MOST_DEPTH:
             return [Fault(field=field, message=f"steps are nested more than {MOST_DEPTH} deep")]
         if step.name is not None and step.name in names:
-            faults.append(Fault(field=field, message=f"another step is called {step.name!r}"))
+            faults.append(
+                Fault(field=f"{field}.name", message=f"another step is called {step.name!r}")
+            )
         names.add(step.name or "")
         if step.if_ is not None:
             faults += _compiles(f"{field}.if", step.if_)

@@ -184,7 +184,8 @@ ACTIONS: dict[str, type[Args]] = {
     "for_each": ForEach,
     "run_workflow": RunWorkflow,
 }
-_BESIDE = frozenset({"name", "if", "on_error", "retry"})
+# What any step may have beside its action.
+BESIDE = frozenset({"name", "if", "on_error", "retry"})
 
 
 class Retry(BaseModel):
@@ -217,16 +218,16 @@ class Step(BaseModel):
             raise ValueError("a step is an object such as {record_note: {text: …}}")
         if "action" in told and "args" in told:
             return told
-        given = [name for name in told if name not in _BESIDE]
+        given = [name for name in told if name not in BESIDE]
         unknown = [name for name in given if name not in ACTIONS]
         if unknown:
-            near = difflib.get_close_matches(str(unknown[0]), [*ACTIONS, *_BESIDE], 1)
+            near = difflib.get_close_matches(str(unknown[0]), [*ACTIONS, *BESIDE], 1)
             hint = f": did you mean {near[0]}?" if near else f"; there are {', '.join(ACTIONS)}"
             raise ValueError(f"there is no action {str(unknown[0])[:50]!r}{hint}")
         if len(given) != 1:
             said = " and ".join(given) or "none"
             raise ValueError(f"a step has one action; there is {said}")
-        beside = {name: told[name] for name in told if name in _BESIDE}
+        beside = {name: told[name] for name in told if name in BESIDE}
         return {**beside, "action": given[0], "args": told[given[0]]}
 
     @model_validator(mode="wrap")

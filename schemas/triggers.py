@@ -52,6 +52,8 @@ class Fault(BaseModel):
 
     def __str__(self) -> str:
         where = f"{self.field} (line {self.line})" if self.line else self.field
+        if not self.field:
+            where = f"line {self.line}" if self.line else ""
         return f"{where}: {self.message}" if where else self.message
 
 
@@ -204,11 +206,14 @@ def read(trigger_type: str, config: Any) -> Trigger:
         raise Malformed(faults_of(error, "trigger")) from None
 
 
+_PLAIN = {"missing": "it is missing", "extra_forbidden": "there is no such field"}
+
+
 def faults_of(error: ValidationError, root: str) -> list[Fault]:
     """pydantic's errors as faults: the path of the field below `root`, and a sentence."""
     found = []
     for fault in error.errors(include_url=False, include_input=False, include_context=True):
         path = ".".join(str(part) for part in (root, *fault["loc"]) if part != "")
-        message = fault["msg"].removeprefix("Value error, ")
+        message = _PLAIN.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
         found.append(Fault(field=path, message=message))
     return found

@@ -41,6 +41,9 @@ GROUPS = {
         "bonuses": "Give a campaign's buyers something, by mail or as a download.",
         "rates": "Take in the currencies' rates, for payments that are not in dollars.",
     },
+    "Automate": {
+        "workflows": "Add, try, watch and repair what happens by itself.",
+    },
     "Watch and repair": {
         "status": "Draw what runs here, and what it does right now.",
         "queues": "Show what waits in the eight queues; pause, resume, drain, widen them.",

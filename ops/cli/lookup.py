@@ -3,11 +3,14 @@
 from uuid import UUID
 
 from base.errors import Misused
-from db import campaigns, integrations, users
+from db import campaigns, integrations, users, workflow_rows
 from db.campaigns import CampaignRow
 from db.connection import Tx
 from db.integrations import ListedIntegration
 from db.users import UserRow
+from db.workflow_rows import LEAST_DIGITS, WorkflowRow
+
+_MOST_ALIKE = 100
 
 
 def user(tx: Tx, who: str) -> UserRow:
@@ -36,6 +39,34 @@ def integration(tx: Tx, which: str) -> ListedIntegration:
     if found is None:
         raise Misused("There is no such integration: `hopfleet integrations list` shows them.")
     return found
+
+
+def workflow(tx: Tx, which: str, user: str | None = None) -> WorkflowRow:
+    """The workflow with this id, the first digits of one, or name; `Misused` when it is not one.
+
+    With a `user`, only that user's are looked at.
+    """
+    typed = which.strip()
+    owner = None if user is None else _user(tx, user)
+    digits = typed.replace("-", "").lower()
+    is_id = LEAST_DIGITS <= len(digits) <= 32 and not digits.strip("0123456789abcdef")
+    found = [
+        row
+        for row in workflow_rows.named(tx, digits if is_id else "", typed, _MOST_ALIKE)
+        if owner in (None, row.user_id)
+    ]
+    if not found:
+        raise Misused(
+            f"There is no workflow {typed[:100]!r}: `hopfleet workflows list` shows them."
+        )
+    if len(found) > 1:
+        ids = ", ".join(str(row.id) for row in found[:3]) + (", …" if len(found) > 3 else "")
+        raise Misused(f"{typed[:100]!r} may be several workflows, {ids}: say which by its id.")
+    return found[0]
+
+
+def _user(tx: Tx, who: str) -> UUID:
+    return user(tx, who).id
 
 
 def uuid(text: str, noun: str) -> UUID:
