@@ -165,6 +165,27 @@ EXTRAS: tuple[Extra, ...] = (
         "Posts that waited for the end of a suspension go out, and nobody asks every second.",
         "users",
     ),
+    *(
+        Extra(
+            "trigger",
+            f"content_tell_{event}",
+            "A post that becomes published fires workflows, whoever changed its row.",
+            "content",
+        )
+        for event in ("insert", "update")
+    ),
+    Extra(
+        "trigger",
+        "users_tell_update",
+        "A changed status or tier fires workflows, whoever changed the row.",
+        "users",
+    ),
+    Extra(
+        "trigger",
+        "products_tell_update",
+        "A changed product fires workflows, whoever changed its row.",
+        "products",
+    ),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

@@ -19,6 +19,7 @@ from db.publications import Publication
 from db.purges import Purge
 from db.runs import WorkflowRun
 from db.webhooks import Webhook
+from db.workflow_events import WorkflowEvent
 
 
 class Noun(NamedTuple):
@@ -41,6 +42,7 @@ NOUNS = {
     ),
     "delivery": Noun(BonusDelivery, "kind", "user_id", "campaign_id", kept=True, address=True),
     "claim": Noun(BonusClaim, "'claim'", "user_id", "campaign_id", kept=True, address=True),
+    "happening": Noun(WorkflowEvent, "kind", "user_id", "campaign_id"),
     "run": Noun(WorkflowRun, "trigger", "user_id", "campaign_id", kept=True),
     "post": Noun(Publication, "'post'", "user_id", "NULL::uuid"),
     "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),

@@ -16,6 +16,7 @@ from db import (
     deliveries,
     downloads,
     events,
+    gathers,
     held,
     holds,
     idempotency,
@@ -90,8 +91,8 @@ SIDE = (
     calls.Call,
     calls.CallAttempt,
     workflow_events.WorkflowEvent,
-    workflow_events.WorkflowGather,
     publications.Publication,
+    gathers.WorkflowGather,
     notices.Notice,
     chores.Chore,
 )

@@ -2,7 +2,16 @@
 
 from typing import NamedTuple
 
-from db import bonus_claims, deliveries, held, publications, purges, webhooks, work
+from db import (
+    bonus_claims,
+    deliveries,
+    held,
+    publications,
+    purges,
+    webhooks,
+    work,
+    workflow_events,
+)
 from db.connection import Tx
 from journal import claims
 from journal.streams import Kind
@@ -14,6 +23,7 @@ TABLES: dict[Queue, list[work.Table]] = {
     Queue.MAINTENANCE: [purges.Purge],
     Queue.BONUSES: [deliveries.BonusDelivery, bonus_claims.BonusClaim],
     Queue.WEBHOOKS: [webhooks.Webhook],
+    Queue.WORKFLOWS: [workflow_events.WorkflowEvent],
 }
 
 Rows = dict[Queue, list[work.Depth]]

@@ -20,7 +20,7 @@ from journal.claims import Claimed, Consumer, consumer_name
 from journal.streams import BULK, Kind, usual
 from workers import controls, nudges, tally
 from workers.outcome import Outcome
-from workers.queues import JOURNAL_QUEUES
+from workers.queues import JOURNAL_QUEUES, Queue
 from workers.stopping import stopping
 from workers.stopping import wait as wait_or_stop
 from workers.store import store
@@ -166,6 +166,8 @@ def _store(kind: Kind, consumer: Consumer, part: list[Claimed]) -> None:
         done = store(tx, outcome.kind, part, at, outcome)
     tally.ended(kind, outcome.counts())
     consumer.acknowledge(done)
+    if outcome.told:
+        nudges.try_nudge(Queue.WORKFLOWS, "workflows.match")
     tally.drained(kind, sum(batch.count for batch in part), steady() - began)
     if len(done) < len(part):
         read = {batch.entry for batch in done}

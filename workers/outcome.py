@@ -29,10 +29,15 @@ class Found:
 
 
 class Outcome:
-    """What became of the items of one transaction."""
+    """What became of the items of one transaction.
 
-    def __init__(self, kind: Kind) -> None:
+    `is_news` says whether workflows hear of it: of what lies long back they do not.
+    """
+
+    def __init__(self, kind: Kind, *, is_news: bool = True) -> None:
         self.kind = kind
+        self.is_news = is_news
+        self.told = 0  # facts that workflows listen to
         self.stored = 0
         self.duplicates = 0
         self.gone = 0  # with their deleted owner
@@ -87,6 +92,7 @@ class Outcome:
         self.stored += len(ended.stored)
         self.duplicates += len(ended.duplicates)
         self.gone += len(ended.gone)
+        self.told += ended.told
         self.end(ended.stored, "stored")
         self.end(ended.duplicates, "duplicate")
         self.end(ended.gone, "gone")
@@ -100,6 +106,7 @@ class Outcome:
 class Ended:
     """How payments' items ended; those of one transaction that went through."""
 
+    told: int = 0  # facts that workflows listen to
     stored: list[Found] = field(default_factory=list)
     duplicates: list[Found] = field(default_factory=list)
     gone: list[Found] = field(default_factory=list)

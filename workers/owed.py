@@ -5,11 +5,13 @@ from typing import NamedTuple
 from db import work
 from db.bonus_claims import BonusClaim
 from db.deliveries import BonusDelivery
+from db.gathers import WorkflowGather
 from db.held import HeldEvent
 from db.publications import Publication
 from db.purges import Purge
 from db.runs import WorkflowRun
 from db.webhooks import Webhook
+from db.workflow_events import WorkflowEvent
 from journal.streams import Kind
 from workers.queues import JOURNAL_QUEUES, Queue
 
@@ -35,6 +37,8 @@ OWED = (
     Owed(Queue.WEBHOOKS, Webhook, "webhooks.redo", "clickbank"),
     Owed(Queue.MAINTENANCE, Webhook, "clickbank.reconcile", "clickbank_api"),
     Owed(Queue.CONTENT, Publication, "content.publish"),
+    Owed(Queue.WORKFLOWS, WorkflowEvent, "workflows.match"),
+    Owed(Queue.WORKFLOWS, WorkflowGather, "workflows.gather"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
     Owed(Queue.WORKFLOWS, WorkflowRun, "workflows.run"),
 )

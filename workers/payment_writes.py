@@ -10,13 +10,15 @@ from db.connection import Tx
 from db.deliveries import Sold
 from db.events import Change
 from db.orders import OrderRow
+from db.workflow_events import Fact as HappenedFact
 from rules.attribution import Click
-from rules.payments import Payment, Verdict, excess, trust_word
+from rules.payments import Payment, Verdict, excess, is_trusted, trust_word
 from schemas.items import Door
 from schemas.receipts import Fact
 from workers.cases import Case
 from workers.outcome import Found
 from workers.rows import payment_row
+from workers.workflows import happened, telling
 
 # Of payments that no click tells the source of.
 _SOURCES: dict[str, str] = {Door.CLICKBANK: "clickbank"}
@@ -36,9 +38,13 @@ class Writes:
         self._changes: list[Change] = []
         self._sold: list[Sold] = []
         self._returned: set[int] = set()
+        self._happened: list[HappenedFact] = []
 
-    def flush(self, tx: Tx) -> None:
-        """Write everything; corrections last, since they may be of a row just written."""
+    def flush(self, tx: Tx) -> int:
+        """Write everything; corrections last, since they may be of a row just written.
+
+        Returns of how many facts workflows will hear.
+        """
         receipts.add(tx, self._facts)
         events.copy(tx, [found.row for found in self._rows if found.row])
         if self._changes:
@@ -47,6 +53,7 @@ class Writes:
             deliveries.owe(tx, self._sold)
         if self._returned:
             deliveries.reverse(tx, self._returned)
+        return telling.payments(tx, self._happened)
 
     def fact(self, fact: Fact) -> None:
         """A line for the ledger."""
@@ -144,6 +151,27 @@ class Writes:
             Sold(
                 order.user_id, order.campaign_id, order.id, payment.receipt, payment.event_id,
                 buyer,
+            )
+        )  # fmt: skip
+
+    def happen(self, case: Case, fact: Fact, payment: Payment, click: Click | None) -> None:
+        """Tell of a payment that has become certain, or of a sale that a trusted word rejects.
+
+        A payment happens once: later corrections are no news.
+        """
+        if not is_trusted(fact.door):
+            return
+        is_reversal = fact.verdict == Verdict.REVERSE
+        revenue = fact.revenue if is_reversal else payment.revenue
+        meta = self._meta(case, fact, click)
+        if is_reversal or payment.type == "refund":
+            meta["reason"] = case.item.get("reason") or fact.state
+        self._happened.append(
+            happened.payment(
+                case, "refund" if is_reversal else payment.type,
+                case.item["id"] if is_reversal else payment.event_id,
+                None if revenue is None or "no_rate" in fact.flags else str(revenue),
+                case.item.get("source") or case.match.source or _SOURCES.get(fact.door), meta,
             )
         )  # fmt: skip
 

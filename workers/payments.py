@@ -48,7 +48,7 @@ def settle(tx: Tx, found: Iterable[Found]) -> Ended:
         _decide(case, book, writes, ended)
     for order in book.close():
         _hand_down(order, book, writes)
-    writes.flush(tx)
+    ended.told = writes.flush(tx)
     return ended
 
 
@@ -129,6 +129,8 @@ def _decide(case: Case, book: Book, writes: Writes, ended: Ended) -> None:
     if said is Verdict.COUNT:
         for refund in [one for one in known.values() if one.was_orphan and is_paid_by(one, fact)]:
             writes.found_payment(book.facts(order), known.values(), refund)
+    if said is Verdict.REVERSE or (payment.row and payment.was_trusted and not trusted):
+        writes.happen(case, fact, payment, book.click(case.match.click_id))
     # Often only the second road knows the buyer's address.
     buyer = case.item.get("buyer") if is_trusted(case.report.door) else None
     if payment.row and payment.was_trusted and (buyer or not trusted):

@@ -19,6 +19,7 @@ from schemas.items import READABLE, Item, fault, unpack
 from workers import inbox, payments
 from workers.outcome import PAYMENTS, Found, Outcome
 from workers.rows import Row, row_of
+from workers.workflows import telling
 
 # What PostgreSQL says when it looked at a value and refused it. All else is an outage.
 # RaiseException is a trigger's: the platform's own application may have one on the table.
@@ -113,6 +114,8 @@ def write(tx: Tx, found: list[Found], outcome: Outcome) -> None:
         buried = {id(one) for one, _ in refused}
         first = [one for one in first if id(one) not in buried]
     outcome.end(first, "stored")
+    if outcome.is_news:
+        outcome.told += telling.clicks(tx, first)
 
 
 def _split(found: list[Found], outcome: Outcome) -> tuple[list[Found], list[Found]]:

@@ -132,7 +132,7 @@ class Importer:
 
     def _write(self, found: list[Found], lines: dict[int, Asked], last_try: bool) -> list[Found]:
         """One transaction; returns what is to be tried again."""
-        outcome = Outcome(Kind.CLICKS)
+        outcome = Outcome(Kind.CLICKS, is_news=False)
         with transaction() as tx:
             events.take_import_turn(tx)
             known = events.stored(tx, [one.item["id"] for one in found])

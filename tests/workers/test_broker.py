@@ -44,6 +44,8 @@ ACTORS = (
     content.publish,
     clickbank_api.run,
     purges.run,
+    workflows.gather,
+    workflows.match,
     workflows.run,
 )
 

@@ -10,12 +10,14 @@ from db import (
     audit,
     bonus_claims,
     deliveries,
+    gathers,
     held,
     idempotency,
     ledger,
     links,
     processes,
     webhooks,
+    workflow_events,
 )
 from db.connection import Tx, transaction
 from journal import claims, spool
@@ -25,6 +27,7 @@ CHANGES_HOURS = 24
 KEYS_DAYS = 90
 DEAD_DAYS = 90
 INBOX_DAYS = 90
+FACTS_DAYS = 30  # a dry run looks at the latest
 PROCESSES_HOURS = 24
 CHUNK = 5_000
 _WAIT_SECONDS = 2.0
@@ -41,6 +44,8 @@ def prune() -> None:
     _in_chunks(lambda tx: webhooks.prune(tx, INBOX_DAYS, CHUNK))
     _in_chunks(lambda tx: bonus_claims.prune(tx, INBOX_DAYS, CHUNK))
     _in_chunks(lambda tx: deliveries.forget(tx, DEAD_DAYS, CHUNK))
+    _in_chunks(lambda tx: workflow_events.prune(tx, FACTS_DAYS, DEAD_DAYS, CHUNK))
+    _in_chunks(lambda tx: gathers.prune(tx, FACTS_DAYS, CHUNK))
     with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
         processes.prune(tx, PROCESSES_HOURS)
     for kind in Kind:
