@@ -26,6 +26,10 @@ MOST_CHARACTERS = 2_000
 MOST_EXPRESSIONS = 50
 _MOST_DEPTH = 8
 _MOST_TEXT = 200
+_MOST_SEEN = 1_000  # characters of a text, items of a list
+_MOST_LOOPS = 2
+_MOST_SUMS = 20
+_LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter|transformList|transformMap)\s*\(")
 _TEXT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.S)
 _PATH = re.compile(
     r"(?<![\w.])(?:" + "|".join(NAMES) + r")(?:\.[A-Za-z_]\w*(?!\s*\()|\[\"[^\"]*\"\]|\['[^']*'\])*"
@@ -64,6 +68,11 @@ class _Expression:
             raise Unreadable(f"an expression has {MOST_CHARACTERS} characters at most")
         if not text.strip():
             raise Unreadable("an expression is empty")
+        bare = _TEXT.sub('""', text)
+        if len(_LOOP.findall(bare)) > _MOST_LOOPS or bare.count("+") > _MOST_SUMS:
+            raise Unreadable(
+                f"`{text[:100]}` has more than {_MOST_LOOPS} loops or {_MOST_SUMS} sums"
+            )
         self.text = text
         try:
             self._compiled = _environment().compile(text)
@@ -144,7 +153,10 @@ def _short(value: Any) -> Any:
 
 def _cel(value: Any, depth: int = 0) -> Any:
     """A value as CEL takes it: money as a number, times and ids as text."""
-    if value is None or isinstance(value, bool | str | float):
+    if isinstance(value, str):
+        # No surrogate halves: the library refuses them.
+        return value[:_MOST_SEEN].encode(errors="replace").decode()
+    if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
         return value if -(2**63) <= value < 2**63 else float(value)
@@ -159,7 +171,7 @@ def _cel(value: Any, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {str(name): _cel(one, depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_cel(one, depth + 1) for one in value]
+        return [_cel(one, depth + 1) for one in value[:_MOST_SEEN]]
     return str(value)
 
 

@@ -190,9 +190,9 @@ TYPES: dict[str, type[Manual] | type[Scheduled] | type[EventTrigger]] = {
 }
 
 
-def read(trigger_type: str, config: Any) -> Trigger:
+def read(trigger_type: Any, config: Any) -> Trigger:
     """A trigger from its two columns; raises `Malformed`, whatever they hold."""
-    kind = TYPES.get(trigger_type)
+    kind = TYPES.get(trigger_type) if isinstance(trigger_type, str) else None
     if kind is None:
         said = f"{str(trigger_type)[:50]!r} is none of {', '.join(TYPES)}"
         raise Malformed([Fault(field="trigger.type", message=said)])
