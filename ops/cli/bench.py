@@ -159,6 +159,32 @@ def money(
 
 
 @app.command()
+def workflows(
+    due: Annotated[int, typer.Option(min=1, help="Workflows due in the same second.")] = 60_000,
+    schedulers: Annotated[int, typer.Option(min=1, max=16, help="How many fire them.")] = 3,
+    runs: Annotated[int, typer.Option(min=1, help="Runs of two steps each.")] = 20_000,
+    idle: Annotated[
+        float, typer.Option(min=0, max=3600, help="Seconds of watching an idle scheduler.")
+    ] = 60.0,
+    quick: Annotated[bool, typer.Option("--quick", help="A short form of everything.")] = False,
+    skip_usual: Annotated[
+        bool, typer.Option("--skip-usual", help="Leave out the usual way.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Thousands due at once, whole runs a second, start lag, idling, fairness."""
+    from ops.bench import workflows as bench_of
+
+    effort = bench_of.Effort(
+        due=due, schedulers=schedulers, runs=runs, idle_seconds=idle, skip_usual=skip_usual
+    )
+    figures = bench_of.measure(bench_of.QUICK if quick else effort, _say)
+    if not json:
+        figures.pop("usual_tried", None)
+    _print(figures, json)
+
+
+@app.command()
 def outage(seconds: Seconds = 10.0, json: Json = False) -> None:
     """Redirects at 500 a second while stores stand still, from a second after they stopped."""
     from ops.bench import outage as bench_of
