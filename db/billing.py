@@ -228,34 +228,41 @@ def grace_until(tx: Tx, user_id: UUID, at: datetime | None) -> None:
     )
 
 
+_GRACE_OVER = "FROM stripe_customers WHERE grace_ends_at <= now() AND user_id IS NOT NULL"
+_UNBOUND = (
+    "FROM stripe_customers c WHERE c.user_id IS NULL AND c.deleted_at IS NULL"
+    " AND EXISTS (SELECT FROM users u WHERE u.stripe_customer_id = c.customer_id)"
+)
+_LAPSED = (
+    "FROM users WHERE status = 'trial' AND trial_ends_at <= now()"
+    " AND stripe_subscription_id IS NULL"
+)
+
+
+def any_due(tx: Tx) -> bool:
+    """Whether one of the three below has any; asked every other second."""
+    row = tx.execute(
+        f"SELECT EXISTS (SELECT {_GRACE_OVER}) OR EXISTS (SELECT {_UNBOUND})"
+        f" OR EXISTS (SELECT {_LAPSED})"
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
 def grace_over(tx: Tx, limit: int) -> list[UUID]:
     """Users whose time to pay is over."""
-    rows = tx.execute(
-        "SELECT DISTINCT user_id FROM stripe_customers WHERE grace_ends_at <= now()"
-        " AND user_id IS NOT NULL LIMIT %s",
-        (limit,),
-    )
+    rows = tx.execute(f"SELECT DISTINCT user_id {_GRACE_OVER} LIMIT %s", (limit,))
     return [row[0] for row in rows]
 
 
 def unbound(tx: Tx, limit: int) -> list[str]:
     """Customers that are told of and have no user, although a user names them by now."""
-    rows = tx.execute(
-        "SELECT c.customer_id FROM stripe_customers c WHERE c.user_id IS NULL"
-        " AND c.deleted_at IS NULL"
-        " AND EXISTS (SELECT FROM users u WHERE u.stripe_customer_id = c.customer_id) LIMIT %s",
-        (limit,),
-    )
+    rows = tx.execute(f"SELECT c.customer_id {_UNBOUND} LIMIT %s", (limit,))
     return [row[0] for row in rows]
 
 
 def lapsed(tx: Tx, limit: int) -> list[UUID]:
     """Users on a trial of ours that is over; Stripe itself tells when one of its trials ends."""
-    rows = tx.execute(
-        "SELECT id FROM users WHERE status = 'trial' AND trial_ends_at <= now()"
-        " AND stripe_subscription_id IS NULL ORDER BY trial_ends_at LIMIT %s",
-        (limit,),
-    )
+    rows = tx.execute(f"SELECT id {_LAPSED} ORDER BY trial_ends_at LIMIT %s", (limit,))
     return [row[0] for row in rows]
 
 

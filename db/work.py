@@ -5,6 +5,7 @@ outcome or `dead` with a reason. `attempts` only ever grows, so it names one cla
 whoever lost the lease finds no row to finish.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
@@ -71,17 +72,25 @@ def due(tx: Tx, table: Table, limit: int, kind: str | None = None) -> list[int]:
     return [row[0] for row in rows]
 
 
-def any_due(tx: Tx, table: Table, kind: str | None = None) -> bool:
-    """Whether there is a row whose time has come, or whose lease ran out."""
+def any_due(tx: Tx, tables: Sequence[tuple[Table, str | None]]) -> list[bool]:
+    """Of each table, or of a kind in it, whether a row's time has come or its lease ran out.
+
+    One statement for all: it is asked every second.
+    """
+    kinds = {f"kind{at}": kind for at, (_, kind) in enumerate(tables)}
+    branches = [_any_due(at, table, kind) for at, (table, kind) in enumerate(tables)]
+    found = {row[0] for row in tx.execute(" UNION ALL ".join(branches), kinds)}
+    return [at in found for at in range(len(tables))]
+
+
+def _any_due(at: int, table: Table, kind: str | None) -> str:
     name = table.__tablename__
-    only = "" if kind is None else f" AND {table.kind_column} = %(kind)s"
-    row = tx.execute(
-        f"SELECT EXISTS (SELECT 1 FROM {name} WHERE state = 'pending' AND {table.due_when}{only})"
-        f" OR EXISTS (SELECT 1 FROM {name} WHERE state = 'running'"
-        f"  AND lease_until < clock_timestamp(){only})",
-        {"kind": kind},
-    ).fetchone()
-    return row is not None and bool(row[0])
+    only = "" if kind is None else f" AND {table.kind_column} = %(kind{at})s"
+    return (
+        f"SELECT {at} WHERE EXISTS (SELECT FROM {name} WHERE state = 'pending'"
+        f" AND {table.due_when}{only}) OR EXISTS (SELECT FROM {name} WHERE state = 'running'"
+        f" AND lease_until < clock_timestamp(){only})"
+    )
 
 
 def claim(

@@ -113,6 +113,9 @@ def settle() -> int:
     """
     changed = 0
     with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=LIMIT_SECONDS) as tx:
+        if not billing.any_due(tx):
+            return 0
+    with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=LIMIT_SECONDS) as tx:
         for customer in billing.unbound(tx, CHUNK):
             user = bound(tx, customer)
             changed += user is not None and follow(tx, user, "bound")

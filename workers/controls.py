@@ -15,7 +15,7 @@ from base.errors import StoreAway
 from base.logs import log
 from db import controls, processes
 from db.connection import transaction
-from db.controls import PAUSED, Control
+from db.controls import DRAINING, PAUSED, Control
 from workers import bot_lists
 from workers.queues import Queue
 
@@ -54,6 +54,13 @@ def may_claim(queue: Queue) -> bool:
 def paused(queue: Queue) -> bool:
     """Whether the queue is known to be paused."""
     return _known.of(queue).state == PAUSED
+
+
+def draining() -> bool:
+    """Whether a queue is known to be drained, or nothing is known."""
+    if _known.watch is None or _known.controls is None:
+        return True
+    return any(control.state == DRAINING for control in _known.controls.values())
 
 
 def threads(queue: Queue) -> int | None:

@@ -1,5 +1,6 @@
 """Work rows: claimed once, fenced by their attempts, by the database's clock."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,6 +8,9 @@ import pytest
 from db import work
 from db.connection import Tx
 from db.held import HeldEvent
+from db.publications import Publication
+from db.purges import Purge
+from db.webhooks import Webhook
 from tests import make
 from tests.conftest import Connect
 
@@ -119,3 +123,21 @@ def test_a_replayed_row_is_due_and_still_fenced_from_its_first_worker(tx: Tx) ->
 def test_a_state_that_is_none_is_refused(tx: Tx) -> None:
     with pytest.raises(Exception, match="held_events_state_check"):
         _row(tx, state="sleeping")
+
+
+def test_one_look_tells_of_many_tables_and_kinds_which_have_something_due(tx: Tx) -> None:
+    user = make.user(tx)["id"]
+    make.insert(tx, "purges", {"noun": "user", "key": user})
+    for kind, due in (("clicks", "now()"), ("conversions", "now() + interval '1 hour'")):
+        tx.execute(
+            "INSERT INTO held_events (kind, batch_id, position, item, next_attempt_at)"
+            f" VALUES (%s, gen_random_uuid(), 0, '', {due})",
+            (kind,),
+        )
+    left = make.webhook(tx, state="running", lease_until=datetime(2020, 1, 1, tzinfo=UTC))
+    asked: list[tuple[work.Table, str | None]] = [
+        (Purge, None), (HeldEvent, "clicks"), (HeldEvent, "conversions"),
+        (Webhook, left["source"]), (Webhook, "another"), (Publication, None),
+    ]  # fmt: skip
+
+    assert work.any_due(tx, asked) == [True, True, False, True, False, False]

@@ -3,7 +3,7 @@
 from db import work
 from db.connection import transaction
 from journal import claims
-from workers import draining, nudges
+from workers import controls, draining, nudges
 from workers.owed import OWED
 from workers.queues import JOURNAL_QUEUES
 
@@ -22,12 +22,15 @@ def journal() -> None:
 def rows() -> None:
     """Whatever is due among the work rows gets a worker's attention."""
     with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
-        due = [owed for owed in OWED if work.any_due(tx, owed.table, owed.kind)]
-    for owed in due:
-        nudges.nudge(owed.queue, owed.actor)
+        due = work.any_due(tx, [(owed.table, owed.kind) for owed in OWED])
+    for owed, is_due in zip(OWED, due, strict=True):
+        if is_due:
+            nudges.nudge(owed.queue, owed.actor)
 
 
 def drains() -> None:
     """Queues that have worked off what they were to drain are paused."""
+    if not controls.draining():
+        return
     with transaction(wait_seconds=WAIT_SECONDS, limit_seconds=_DRAIN_LIMIT_SECONDS) as tx:
         draining.settle(tx)
