@@ -194,7 +194,16 @@ def promote(tx: Tx, limit: int) -> int:
         " LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)",
         (limit,),
     ).rowcount
-    return woken + lost
+    return woken + lost + _release_forgotten(tx)
+
+
+def _release_forgotten(tx: Tx) -> int:
+    """What was queued behind a run that ended in the same moment waits for nobody."""
+    rows = tx.execute(
+        "SELECT DISTINCT workflow_id FROM workflow_runs WHERE state = 'pending' AND queued"
+        " LIMIT 1000"
+    ).fetchall()
+    return release(tx, [row[0] for row in rows]) if rows else 0
 
 
 _RELEASE = """
@@ -202,7 +211,8 @@ _RELEASE = """
     WHERE id IN (
         SELECT DISTINCT ON (q.workflow_id) q.id FROM workflow_runs q
         WHERE q.workflow_id = ANY(%s::uuid[]) AND q.state = 'pending' AND q.queued
-            AND NOT EXISTS (SELECT 1 FROM workflow_runs a WHERE a.workflow_id = q.workflow_id
+            AND NOT q.cancel AND NOT EXISTS (
+                SELECT 1 FROM workflow_runs a WHERE a.workflow_id = q.workflow_id
                 AND a.state IN ('pending', 'running') AND NOT a.queued)
         ORDER BY q.workflow_id, q.due_at, q.id
     )

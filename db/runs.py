@@ -44,6 +44,11 @@ class WorkflowRun(WorkRow, Base):
             postgresql_where=text("state IN ('pending', 'running')"),
         ),
         Index(
+            "idx_workflow_runs_queued",
+            "workflow_id",
+            postgresql_where=text("state = 'pending' AND queued"),
+        ),
+        Index(
             "idx_workflow_runs_leases", "lease_until",
             postgresql_where=text("state = 'running'"),
         ),

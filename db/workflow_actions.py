@@ -80,22 +80,6 @@ def schedule_content(tx: Tx, user_id: UUID, content: str, at: datetime) -> bool:
     return done.rowcount == 1
 
 
-class Sale(NamedTuple):
-    """An order a bonus may be given for; without a campaign no sale of it was counted."""
-
-    order_id: int
-    campaign_id: UUID | None
-
-
-def sale_of(tx: Tx, user_id: UUID, receipt: str) -> Sale | None:
-    """A user's order by receipt, locked until the transaction ends."""
-    row = tx.execute(
-        "SELECT id, campaign_id FROM orders WHERE user_id = %s AND receipt = %s FOR NO KEY UPDATE",
-        (user_id, receipt),
-    ).fetchone()
-    return Sale(*row) if row else None
-
-
 def note(
     tx: Tx, user_id: UUID, workflow_id: UUID, run_id: int, campaign: UUID | None, text: str
 ) -> int:

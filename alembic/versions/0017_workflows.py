@@ -82,6 +82,8 @@ TABLES = (
     " WHERE state = 'pending' AND NOT ready",
     "CREATE INDEX idx_workflow_runs_active ON workflow_runs(workflow_id)"
     " WHERE state IN ('pending', 'running')",
+    "CREATE INDEX idx_workflow_runs_queued ON workflow_runs(workflow_id)"
+    " WHERE state = 'pending' AND queued",
     "CREATE INDEX idx_workflow_runs_leases ON workflow_runs(lease_until) WHERE state = 'running'",
     "CREATE INDEX idx_workflow_runs_dead ON workflow_runs(id) WHERE state = 'dead'",
     "CREATE INDEX idx_workflow_runs_ended_at ON workflow_runs(ended_at) WHERE ended_at IS NOT NULL",

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from base.errors import Permanent
-from db import deliveries, runs, scopes, workflow_actions
+from db import deliveries, orders, receipts, runs, scopes, workflow_actions
 from db.connection import Tx
 from db.deliveries import Sold
 from db.run_work import Run
 from db.runs import NewRun
 from db.workflow_actions import NewContent
+from rules.bonuses import sale_of
 from workers.workflows.scope import Scope
 
 MOST_DEPTH = 8  # workflows that start each other, or fire by each other's events
@@ -89,11 +90,16 @@ def schedule_content(doing: Doing, args: Output) -> Output:
 def deliver_bonus(doing: Doing, args: Output) -> Output:
     """Owe a buyer the bonuses of the campaign of a counted sale; owed once, however often told."""
     receipt = str(args["receipt"])
-    sale = workflow_actions.sale_of(doing.tx, doing.run.user_id, receipt)
-    if sale is None or sale.campaign_id is None:
-        raise Permanent(f"no counted sale of a campaign has the receipt {receipt[:100]}")
+    user = str(doing.run.user_id)
+    order = next(iter(orders.hold(doing.tx, [(user, receipt)]).values()), None)
+    facts = receipts.of_orders(doing.tx, [order.id] if order is not None else [])
+    sale = sale_of(facts[order.id]) if order is not None and order.id in facts else None
+    if order is None or order.campaign_id is None or sale is None:
+        raise Permanent(
+            f"no counted, unrefunded sale of a campaign has the receipt {receipt[:100]}"
+        )
     bonus = args.get("bonus")
-    sold = Sold(str(doing.run.user_id), str(sale.campaign_id), sale.order_id, receipt, "")
+    sold = Sold(user, order.campaign_id, order.id, sale.receipt, sale.event_id)
     new = deliveries.owe_one(doing.tx, sold, bonus and str(bonus))
     if new is None:
         raise Permanent(f"the campaign of that sale has no active bonus {str(bonus)[:100]}")

@@ -16,7 +16,7 @@ from db import waits
 from db.connection import Tx
 from db.run_work import Run, StepRow, Turn
 from rules import conditions, interpolation
-from rules.conditions import Verdict
+from rules.conditions import Clause, Verdict
 from rules.interpolation import Unrenderable
 from schemas.actions import Step
 from schemas.workflows import Definition
@@ -104,9 +104,9 @@ class Walk:
         if verdict.holds:
             return None
         return next(
-            (f"{one.expression}: {one.error or 'is not so'}" for one in verdict.clauses
-             if not one.holds), "its conditions do not hold",
-        )  # fmt: skip
+            (_because(one) for one in verdict.clauses if not one.holds),
+            "its conditions do not hold",
+        )
 
     def _judge(self, wanted: Any) -> Verdict:
         compiled = conditions.compiled(wanted)
@@ -321,6 +321,10 @@ class Walk:
         )  # fmt: skip
         self._done[path] = kept
         self.changed[path] = kept
+
+
+def _because(clause: Clause) -> str:
+    return f"{clause.expression}: {clause.error or 'does not hold'}"
 
 
 def _told(verdict: Verdict) -> dict[str, Any]:
