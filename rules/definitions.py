@@ -191,3 +191,15 @@ def _args_faults(field: str, step: Step, known: set[str]) -> list[Fault]:
             said = f"`{name}` names no step; there are {', '.join(sorted(known))}"
             faults.append(Fault(field=field, message=said[:500]))
     return faults
+
+
+def step_number(actions: Any, named: str) -> int | None:
+    """Which of the outermost steps is meant, from 1, by its number or name; None when none is."""
+    try:
+        steps = _STEPS.validate_python(actions)
+    except ValidationError:
+        return None
+    for number, step in enumerate(steps, 1):
+        if named in (str(number), step.name, f"{number}_{step.action}"):
+            return number
+    return None

@@ -13,7 +13,10 @@ _DAY = 86400
 _YEARS = 3 * 366 * _DAY
 Template = Annotated[str, Field(max_length=65_536)]
 Short = Annotated[str, Field(min_length=1, max_length=2_000)]
-Expressions = Annotated[list[Any] | dict[str, Any], Field(max_length=50)]
+Expressions = (
+    Annotated[list[Any] | dict[str, Any], Field(max_length=50)]
+    | Annotated[str, Field(max_length=2_000)]
+)
 Unknown = Literal["retry", "fail", "ask"]
 Steps = Annotated[list["Step"], Field(max_length=100)]
 

@@ -1,21 +1,23 @@
 """`hopfleet schema`: the shapes of what the tables hold as JSON, for other programs."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
-from pydantic import BaseModel
 
 from base.errors import Misused
 from ops.cli import output
 from schemas.bonuses import BonusMetadata
 from schemas.campaigns import CampaignSettings
 from schemas.integrations import IntegrationSettings
+from schemas.workflow_schema import of_file
 
 # One line a shape: its name here, what it is, and which column holds it.
-SHAPES: dict[str, tuple[type[BaseModel], str]] = {
-    "campaign": (CampaignSettings, "campaigns.settings"),
-    "integration": (IntegrationSettings, "integrations.settings"),
-    "bonus": (BonusMetadata, "bonuses.metadata"),
+SHAPES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
+    "campaign": (CampaignSettings.model_json_schema, "campaigns.settings"),
+    "integration": (IntegrationSettings.model_json_schema, "integrations.settings"),
+    "bonus": (BonusMetadata.model_json_schema, "bonuses.metadata"),
+    "workflow": (of_file, "workflows, as a file"),
 }
 
 app = typer.Typer()
@@ -35,4 +37,4 @@ def schema(
         return
     if name not in SHAPES:
         raise Misused(f"There is no shape {name[:50]!r}: take one of {', '.join(SHAPES)}.")
-    output.print_json(SHAPES[name][0].model_json_schema())
+    output.print_json(SHAPES[name][0]())

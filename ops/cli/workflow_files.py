@@ -30,8 +30,11 @@ class Asked(NamedTuple):
 
 def read(file: str) -> Asked:
     """A definition from a file, or `-` for standard input; `Misused` names field and line."""
-    text = _bytes(file)
-    where = "The definition" if file == "-" else file
+    return from_text(_bytes(file), "The definition" if file == "-" else file)
+
+
+def from_text(text: bytes, where: str) -> Asked:
+    """A definition from what a file holds; `where` names the file."""
     try:
         written = parse(text)
         columns = Columns(*written[:5])

@@ -11,7 +11,16 @@ from db import workflow_rows
 from db.connection import Tx
 from db.paging import Place, place
 from db.workflow_rows import WorkflowRow
-from ops.cli import lookup, output, workflow_files, workflow_runs, workflow_show
+from ops.cli import (
+    lookup,
+    output,
+    workflow_export,
+    workflow_files,
+    workflow_replay,
+    workflow_runs,
+    workflow_secrets,
+    workflow_show,
+)
 from ops.cli.database import transaction
 from ops.cli.entry import one_of, text
 from ops.cli.workflow_files import first_time, hook_url
@@ -24,6 +33,10 @@ app.command("runs")(workflow_runs.listed)
 app.command("run")(workflow_runs.start)
 app.command("cancel")(workflow_runs.cancel)
 app.command("show")(workflow_show.show)
+app.command("replay")(workflow_replay.replay)
+app.command("export")(workflow_export.export)
+app.command("schema")(workflow_export.schema)
+app.add_typer(workflow_secrets.app, name="secrets")
 
 File = Annotated[str, typer.Argument(metavar="FILE", help="YAML or JSON; - reads it from stdin.")]
 
