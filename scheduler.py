@@ -18,7 +18,7 @@ from db import connection
 from db.connection import Tx
 from journal import claims
 from workers import billing, controls, reconciling
-from workers.maintenance import auditing, oddities, partitioning, pruning, sweeping
+from workers.maintenance import auditing, oddities, partitioning, pruning, sweeping, trials
 from workers.maintenance import reconciling as clickbank
 from workers.maintenance.chores import Chore, Daily, Outages
 from workers.watching import watch
@@ -42,6 +42,7 @@ CHORES = (
     Chore("fire_workflows", 1, lambda: ticking.tick_along(tick)),
     Chore("settle_drains", 1, sweeping.drains),
     Chore("settle_billing", 2, billing.settle),
+    Chore("tell_trials", 10, trials.tell_ending),
     Chore("audit_events", 60, auditing.audit_lately),
     Chore("count_oddities", 60, oddities.count),
     Chore("make_partitions", 3600, partitioning.make),

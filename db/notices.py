@@ -32,15 +32,6 @@ def note(tx: Tx, user_id: UUID, kind: str, ref: str) -> bool:
     return done.rowcount == 1
 
 
-def owe_mail(tx: Tx, user_id: UUID, key: str, sealed: bytes) -> None:
-    """A mail as a call of the installation's own server; once for each key."""
-    tx.execute(
-        "INSERT INTO calls (kind, user_id, key, request) VALUES ('mail', %s, %s, %s)"
-        " ON CONFLICT (key) DO NOTHING",
-        (user_id, key, sealed),
-    )
-
-
 def email_of(tx: Tx, user_id: UUID) -> str | None:
     """Where a user's mail goes; None without a user."""
     row = tx.execute("SELECT email FROM users WHERE id = %s", (user_id,)).fetchone()

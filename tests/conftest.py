@@ -24,7 +24,7 @@ _servers = Servers()
 _TABLES = (
     "users", "products", "held_events", "purges", "ledger", "queue_controls", "processes",
     "link_changes", "bot_rules", "door_counts", "event_outcomes", "host_spools", "rates",
-    "webhooks", "stripe_customers", "stripe_prices", "chores",
+    "webhooks", "stripe_customers", "stripe_prices", "chores", "publications",
 )  # fmt: skip
 
 

@@ -4,11 +4,8 @@ import hashlib
 import re
 from uuid import UUID
 
-import orjson
-
-from base.sealing import seal
-from base.settings import settings
-from db import notices
+from db import calls, notices
+from db.calls import NewCall
 from db.connection import Tx
 
 MOST_SUBJECT = 200
@@ -29,7 +26,7 @@ def tell(tx: Tx, user_id: UUID, kind: str, ref: str, subject: str, text: str) ->
         return False
     request = {"to": to, "subject": plain(subject)[:MOST_SUBJECT], "text": text, "html": None}
     key = hashlib.sha256(f"notice\0{user_id}\0{kind}\0{ref}".encode()).hexdigest()
-    notices.owe_mail(tx, user_id, key, seal(orjson.dumps(request), settings()))
+    calls.owe(tx, NewCall("mail", "", user_id, None, None, key, request))
     return True
 
 
