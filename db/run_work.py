@@ -84,6 +84,16 @@ def claim(tx: Tx, users: Sequence[UUID], limit: int, lease_seconds: float) -> li
     return sorted((Run(*row) for row in rows), key=lambda run: run.id)
 
 
+def begin_alone(tx: Tx, run_id: int, attempts: int) -> int | None:
+    """Count that a run is begun, until it gets a turn written down; None when it is not ours."""
+    row = tx.execute(
+        "UPDATE workflow_runs SET losses = losses + 1"
+        " WHERE id = %s AND attempts = %s AND state = 'running' RETURNING losses",
+        (run_id, attempts),
+    ).fetchone()
+    return int(row[0]) if row else None
+
+
 def keep(tx: Tx, mine: Sequence[tuple[int, int]]) -> set[int]:
     """Lock runs, as (id, attempts), until the transaction ends; the ids that are still ours."""
     rows = tx.execute(
@@ -188,7 +198,7 @@ def promote(tx: Tx, limit: int) -> int:
     ).rowcount
     lost = tx.execute(
         "UPDATE workflow_runs SET state = 'pending', ready = true, lease_until = NULL,"
-        " losses = losses + 1, last_error = 'the worker did not come back'"
+        " losses = greatest(losses, 1), last_error = 'the worker did not come back'"
         " WHERE id IN (SELECT id FROM workflow_runs"
         " WHERE state = 'running' AND lease_until < clock_timestamp()"
         " LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)",

@@ -16,10 +16,10 @@ from psycopg import errors as sql
 from base.clock import steady
 from base.errors import HopfleetError
 from base.logs import log
-from db import run_work, runs, scopes, secrets, stats
+from db import run_work, runs, scopes, secrets, stats, work
 from db.connection import Tx, transaction
 from db.run_work import Run, StepRow, Turn
-from db.runs import NewRun
+from db.runs import NewRun, WorkflowRun
 from rules import conditions, interpolation
 from schemas.actions import Step
 from schemas.triggers import Malformed
@@ -32,12 +32,12 @@ from workers.workflows.walking import Walk
 
 BATCH = 200
 USERS = 200
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 8.0  # while a batch is carried out its rows are locked: none is taken over then
 LIMIT_SECONDS = 30.0
 TURN_SECONDS = 2.0  # a batch stops beginning runs after that
 LOCK_SECONDS = 2
 MOST_CAMPAIGNS = 1_000
-MOST_LOSSES = 3
+MOST_LOSSES = 5
 _SUSPENDED_SECONDS = 30.0
 _FIRST = UUID(int=0)
 _BUSY = (sql.LockNotAvailable, sql.DeadlockDetected, sql.SerializationFailure, sql.QueryCanceled)
@@ -48,9 +48,11 @@ class Runner:
 
     def __init__(self) -> None:
         self._after = uuid4()
+        self._claimed_at = 0.0
 
     def work(self, limit: int = BATCH) -> int:
         """Claim a batch and carry it out; how many runs were claimed."""
+        self._claimed_at = steady()
         with transaction(limit_seconds=LIMIT_SECONDS) as tx:
             claimed = self._claim(tx, limit)
         if not claimed:
@@ -59,9 +61,25 @@ class Runner:
         certain = [run for run in claimed if not run.losses]
         if certain:
             _carry_out(certain)
-        for run in doubtful:
-            _carry_out([run])
+        for at, run in enumerate(doubtful):
+            if not self._alone(run):
+                _give_back(doubtful[at:])
+                break
         return len(claimed)
+
+    def _alone(self, run: Run) -> bool:
+        """Carry out a run that a worker did not come back from; False when time is up.
+
+        It is counted before it begins: the one that ends its workers is known by that, and those
+        that were only beside it are not.
+        """
+        if steady() > self._claimed_at + LEASE_SECONDS / 2:
+            return False
+        with transaction(limit_seconds=LIMIT_SECONDS) as tx:
+            losses = run_work.begin_alone(tx, run.id, run.attempts)
+        if losses is not None:
+            _carry_out([run._replace(losses=losses)])
+        return True
 
     def _claim(self, tx: Tx, limit: int) -> list[Run]:
         # A claim that is forgotten in a crash is one that was never made.
@@ -94,10 +112,20 @@ def _carry_out(claimed: Sequence[Run]) -> None:
 
 def _one_by_one(claimed: Sequence[Run], turn: "_Turn", error: Exception) -> None:
     if len(claimed) > 1:
-        for run in claimed:
+        ends = steady() + LEASE_SECONDS / 2
+        for at, run in enumerate(claimed):
+            if steady() > ends:
+                _give_back(claimed[at:])
+                return
             _carry_out([run])
         return
     _write_down(claimed[0], turn.walk, error)
+
+
+def _give_back(claimed: Sequence[Run]) -> None:
+    """Runs that were not begun may be claimed again at once."""
+    with transaction(limit_seconds=LIMIT_SECONDS) as tx:
+        work.give_back(tx, WorkflowRun, [(run.id, run.attempts) for run in claimed])
 
 
 def _write_down(run: Run, walk: Walk | None, error: Exception) -> None:
@@ -158,8 +186,10 @@ class _Turn:
             return Turn(run.id, "dead", "failed", f"its definition is not valid: {error}")
         if definition is None:
             return Turn(run.id, "done", "cancelled", "its workflow was deleted")
-        if run.losses >= MOST_LOSSES:
-            return Turn(run.id, "dead", "failed", f"{run.losses} workers did not come back from it")
+        if run.losses > MOST_LOSSES:
+            return Turn(
+                run.id, "dead", "failed", f"{run.losses - 1} workers did not come back from it"
+            )
         done = read.steps.get(run.id, {})
         user = read.users.get(run.user_id)
         if user is None or user["status"] in IDLE_ACCOUNTS:

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from psycopg.types.json import Jsonb
 
+from db import run_work
 from db.connection import Tx, transaction
 from tests import make
 from tests.conftest import Connect
@@ -253,11 +254,18 @@ def test_a_cancelled_run_ends_and_does_nothing_more(session: Tx) -> None:
     assert len(notes(session)) == 1
 
 
-def test_a_run_that_kills_its_workers_is_buried(session: Tx) -> None:
-    run = fire(session, write(session, [NOTE]), losses=3)
+def test_a_run_that_kills_its_workers_is_buried_and_not_those_beside_it(session: Tx) -> None:
+    workflow = write(session, [NOTE])
+    bad = fire(session, workflow)
+    beside = fire(session, workflow, cause="beside")
+    lost = "UPDATE workflow_runs SET state = 'running', lease_until = now() - interval '1 s'"
 
+    for _ in range(5):  # each time a worker begins the first, and is gone
+        session.execute(lost)
+        with session.transaction():
+            run_work.promote(session, 10)
+        session.execute("UPDATE workflow_runs SET losses = losses + 1 WHERE id = %s", (bad,))
     work(session)
 
-    assert state(session, run) == (
-        "dead", "failed", "3 workers did not come back from it",
-    )  # fmt: skip
+    assert state(session, bad) == ("dead", "failed", "6 workers did not come back from it")
+    assert state(session, beside) == ("done", "succeeded", None)
