@@ -85,6 +85,9 @@ class Settings(BaseSettings):
     smtp_connections: int = Field(16, ge=1)  # to one server at once, of one process
     mail_from: str | None = None  # whom mails are from, unless a bonus says otherwise
     s3_url: SecretStr | None = None  # s3://key:secret@host:port/bucket?region=&tls=
+    call_ports: Annotated[frozenset[int], NoDecode] = frozenset({80, 443, 8080, 8443})
+    call_private: Annotated[Networks, NoDecode] = ()  # networks of one's own that users may call
+    calls_per_host: int = Field(8, ge=1)  # at once, of one process
     bonus_link_hours: float = Field(720.0, gt=0)  # how long a download's link works
 
     pg_bindir: Path | None = None  # a PostgreSQL of the system for `up`, not the package's
@@ -98,12 +101,19 @@ class Settings(BaseSettings):
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "call_private", mode="before")
     @classmethod
     def _networks(cls, value: Any) -> Any:
         if isinstance(value, str):
             parts = [part.strip() for part in value.split(",")]
             return tuple(ipaddress.ip_network(part) for part in parts if part)
+        return value
+
+    @field_validator("call_ports", mode="before")
+    @classmethod
+    def _ports(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return frozenset(part.strip() for part in value.split(",") if part.strip())
         return value
 
     @field_validator("journal_url", "redis_url")

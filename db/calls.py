@@ -19,14 +19,15 @@ class Call(WorkRow, Base):
 
     `lane` is the host it goes to: a slow one holds up its own lane. `key` is the idempotency
     key, the same in every try. `request` is what is to be sent, as JSON, sealed, and gone when
-    it is over. `tries` counts how often it was sent.
+    it is over. `tries` counts how often it was sent, of `most_tries`; `retry_seconds` lie between
+    two tries, or ever more where it is NULL.
     """
 
     __tablename__ = "calls"
     __table_args__ = (
         CheckConstraint("state IN ('pending', 'running', 'done', 'dead')", name="state"),
         Index(
-            "idx_calls_due", "kind", "lane", "next_attempt_at",
+            "idx_calls_due", "lane", "user_id", "next_attempt_at",
             postgresql_where=text("state = 'pending'"),
         ),
         Index(
@@ -52,16 +53,24 @@ class Call(WorkRow, Base):
     on_unknown: Mapped[Str20] = mapped_column(server_default="retry")
     most_tries: Mapped[int] = mapped_column(server_default=text("8"))
     timeout_seconds: Mapped[float] = mapped_column(Float, server_default=text("15"))
+    retry_seconds: Mapped[float | None] = mapped_column(Float)
     tries: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[CreatedAt]
     ended_at: Mapped[At | None]
 
 
 class CallAttempt(Base):
-    """One try: written before it is made, so that a crash in between shows."""
+    """One try: written before it is made, so that a crash in between shows.
+
+    `outcome` is `accepted`, `refused`, `deferred`, `unreachable` or `unknown`; `said` is what
+    the other side answered, cut.
+    """
 
     __tablename__ = "call_attempts"
-    __table_args__ = (Index("idx_call_attempts_call_id", "call_id"),)
+    __table_args__ = (
+        Index("idx_call_attempts_call_id", "call_id"),
+        Index("idx_call_attempts_open", "call_id", postgresql_where=text("outcome IS NULL")),
+    )
 
     id: Mapped[Serial]
     call_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("calls.id", ondelete="CASCADE"))
@@ -75,7 +84,11 @@ class CallAttempt(Base):
 
 
 class NewCall(NamedTuple):
-    """A call that is owed; `request` says what is to be sent, as JSON values."""
+    """A call that is owed; `request` says what is to be sent, as JSON values.
+
+    That of `http` has `method`, `url`, `headers`, `body` (a text) and `sign` (a secret or None);
+    that of `mail` has `to`, `subject`, `text` and `html`.
+    """
 
     kind: str
     lane: str
@@ -87,15 +100,18 @@ class NewCall(NamedTuple):
     on_unknown: str = "retry"
     most_tries: int = 8
     timeout_seconds: float = 15.0
+    retry_seconds: float | None = None
 
 
 _OWE = """
     INSERT INTO calls AS c (kind, lane, user_id, run_id, path, key, request, on_unknown,
-        most_tries, timeout_seconds)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        most_tries, timeout_seconds, retry_seconds)
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
     ON CONFLICT (key) DO UPDATE SET state = 'pending', outcome = NULL, reason = NULL, tries = 0,
         lane = EXCLUDED.lane, request = EXCLUDED.request, run_id = EXCLUDED.run_id,
-        path = EXCLUDED.path, next_attempt_at = now(), ended_at = NULL
+        path = EXCLUDED.path, next_attempt_at = now(), ended_at = NULL, last_error = NULL,
+        on_unknown = EXCLUDED.on_unknown, most_tries = EXCLUDED.most_tries,
+        timeout_seconds = EXCLUDED.timeout_seconds, retry_seconds = EXCLUDED.retry_seconds
         WHERE c.state IN ('done', 'dead')
 """
 
@@ -107,6 +123,6 @@ def owe(tx: Tx, new: NewCall) -> None:
         _OWE,
         (
             new.kind, new.lane[:255], new.user_id, new.run_id, new.path, new.key, sealed,
-            new.on_unknown, new.most_tries, new.timeout_seconds,
+            new.on_unknown, new.most_tries, new.timeout_seconds, new.retry_seconds,
         ),
     )  # fmt: skip

@@ -16,6 +16,7 @@ from aiosmtplib import (
 )
 
 from base.errors import Misused
+from integrations.guard import Blocked, Guard
 
 Security = Literal["none", "starttls", "tls"]
 # `unknown`: the connection was lost when the server may already have taken the mail.
@@ -86,9 +87,13 @@ def server_of(url: str) -> Server:
 class Line:
     """One connection to one server, kept for the mails to come; used by one task at a time."""
 
-    def __init__(self, server: Server, seconds: float) -> None:
-        """`seconds` is how long each answer may take; twice that for the end of a mail."""
+    def __init__(self, server: Server, seconds: float, guard: Guard | None = None) -> None:
+        """`seconds` is how long each answer may take; twice that for the end of a mail.
+
+        A guard keeps servers that users have named out of our own network.
+        """
         self.server = server
+        self._guard = guard
         self._seconds = seconds
         self._client: SMTP | None = None
         self._transport: asyncio.BaseTransport | None = None  # also once the client let go of it
@@ -118,6 +123,8 @@ class Line:
     async def _try(self, sender: str, recipient: str, message: bytes) -> Answer:
         try:
             client = await self._connected()
+        except Blocked as error:
+            return Answer("refused", None, f"{self.server.host}: {error}")
         except (SMTPException, OSError, ssl.SSLError, ValueError) as error:
             await self.close()
             code = error.code if isinstance(error, SMTPResponseException) else None
@@ -143,10 +150,12 @@ class Line:
         if self._client is not None and self._client.is_connected:
             return self._client
         await self.close()  # one that the server has ended still holds its socket
-        server = self.server
+        server, limit = self.server, min(self._seconds, CONNECT_SECONDS)
+        dialled = await self._guard.dial(server.host, server.port, limit) if self._guard else None
         client = SMTP(
             hostname=server.host,
-            port=server.port,
+            port=server.port if dialled is None else None,
+            sock=dialled,
             username=server.user,
             password=server.password if server.user else None,
             timeout=self._seconds,
@@ -154,7 +163,7 @@ class Line:
             start_tls=server.security == "starttls",
         )
         self._client = client
-        await client.connect(timeout=min(self._seconds, CONNECT_SECONDS))
+        await client.connect(timeout=limit)
         self._transport = client.transport
         client.timeout = self._seconds
         return client

@@ -27,6 +27,16 @@ class Mail(NamedTuple):
     message: bytes
 
 
+class Letter(NamedTuple):
+    """A mail's words."""
+
+    subject: str
+    text: str
+    html: str | None = None
+    from_name: str | None = None
+    reply_to: str | None = None
+
+
 def one_line(text: str) -> str:
     """Text that fits into a header: a name with a line's end in it must not make another one."""
     return _CONTROL.sub(" ", text).strip()
@@ -46,20 +56,31 @@ def compose(
     `from_email` goes before `sender`. `message_id` is what stands between the brackets.
     """
     sender = template.from_email or sender
+    letter = Letter(
+        render(template.subject, values),
+        render(template.text, values),
+        render(template.html, values, escape=True) if template.html else None,
+        template.from_name,
+        template.reply_to,
+    )
+    return write(letter, sender, recipient, message_id, at)
+
+
+def write(letter: Letter, sender: str, recipient: str, message_id: str, at: datetime) -> Mail:
+    """A mail with these words, whatever they hold; raises `Refused` when they cannot become one."""
     message = EmailMessage(policy=SMTP)
     try:
-        message["From"] = Address(one_line(template.from_name or ""), addr_spec=sender)
+        message["From"] = Address(one_line(letter.from_name or ""), addr_spec=sender)
         message["To"] = Address("", addr_spec=recipient)
-        if template.reply_to:
-            message["Reply-To"] = Address("", addr_spec=template.reply_to)
-        subject = one_line(render(template.subject, values))
-        message["Subject"] = subject[:MOST_SUBJECT_CHARACTERS]
+        if letter.reply_to:
+            message["Reply-To"] = Address("", addr_spec=letter.reply_to)
+        message["Subject"] = one_line(letter.subject)[:MOST_SUBJECT_CHARACTERS]
         message["Date"] = format_datetime(at)
         message["Message-ID"] = f"<{message_id}>"
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday notes, please
-        message.set_content(_body(render(template.text, values)), cte="quoted-printable")
-        if template.html:
-            page = _body(render(template.html, values, escape=True))
+        message.set_content(_body(letter.text), cte="quoted-printable")
+        if letter.html:
+            page = _body(letter.html)
             message.add_alternative(page, subtype="html", cte="quoted-printable")
         return Mail(sender, recipient, message.as_bytes())
     except (ValueError, UnicodeError, IndexError) as error:

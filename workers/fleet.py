@@ -30,6 +30,7 @@ broker.add_middleware(Orders())
 broker.add_middleware(Lifeline())
 broker.add_middleware(CountRuns())
 broker.add_middleware(Postman())
+broker.add_middleware(workflows.Caller())
 
 __all__ = [
     "bonuses",

@@ -1,11 +1,6 @@
-"""Mailing: many mails at once in one event loop, a few to each server, in a thread of its own.
-
-A worker's threads are shared by its queues: none of them may wait for a mail server. The thread
-begins when there is something to send and ends when there is not.
-"""
+"""Mailing: many mails of bonuses at once, a few to each server."""
 
 import asyncio
-import threading
 from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -21,22 +16,21 @@ from db import attempts, handing, work
 from db.attempts import Ended
 from db.connection import Tx, transaction
 from db.deliveries import BonusDelivery
-from integrations.smtp import Answer, Line, Server
+from integrations.guard import Guard
+from integrations.smtp import Answer
 from rules import emails, sending
 from workers import controls, mails
+from workers.circuit import Circuit
+from workers.errands import IDLE_SECONDS, Errands
+from workers.lines import Lines
 from workers.mails import Ready
 from workers.queues import Queue
-from workers.stopping import stopping
 
 MOST_AT_ONCE = 512
 LEASE_SECONDS = 15.0  # a mail may take longer: it is renewed
 RENEW_SECONDS = 3.0
 LIMIT_SECONDS = 15.0
-LOOK_SECONDS = 0.5
-IDLE_SECONDS = 1.0
-GATHER_SECONDS = 0.002  # answers that come together are written together
 LOCK_SECONDS = 1.0
-STOP_SECONDS = 6.0
 _MOST_DOWN_SECONDS = 60.0  # between two looks at a server that cannot be reached
 
 
@@ -47,107 +41,41 @@ class Sent(NamedTuple):
     answer: Answer
 
 
-class _Lane:
-    """A server's connections that wait for the next mail, and since when it cannot be reached."""
+class Mailing(Errands):
+    """Sends the mails of bonuses."""
+
+    name = "mailing"
 
     def __init__(self) -> None:
-        self.idle: list[tuple[Line, float]] = []
-        self.failures = 0
-        self.down_until = 0.0
-
-    def heard(self, answer: Answer) -> None:
-        if answer.outcome != "unreachable":
-            self.failures = 0
-        elif self.down_until <= steady():
-            self.failures += 1
-            pause = min(2.0**self.failures / 2, _MOST_DOWN_SECONDS)
-            self.down_until = steady() + pause
-
-
-class Mailing:
-    """The thread; `wake` when there may be something to send, `stop` before the process ends."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._asked = asyncio.Event()
-        self._again = False  # asked when the loop was ending
-        self._stopped = False
+        super().__init__()
         self._renewed = 0.0
         self._sending: dict[asyncio.Task[Answer], Ready] = {}
         self._sent: list[Sent] = []
-        self._lanes: dict[str, _Lane] = {}
+        self._circuits: dict[str, Circuit] = {}
+        self._lines = Lines(0, 0)
 
-    def wake(self) -> None:
-        """Look for mails that are due."""
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._begin, name="mailing", daemon=True)
-                self._thread.start()
-            elif self._loop is not None:
-                self._loop.call_soon_threadsafe(self._asked.set)
-            else:
-                self._again = True
+    def begin(self) -> None:
+        """Forget what the last loop had."""
+        self._sending, self._sent, self._circuits = {}, [], {}
+        guard = Guard(settings().call_private)
+        self._lines = Lines(settings().smtp_timeout_seconds, IDLE_SECONDS, guard)
 
-    def stop(self, seconds: float = STOP_SECONDS) -> None:
-        """Claim nothing more, and wait for what is on its way."""
-        self._stopped = True
-        if (thread := self._thread) is not None:
-            thread.join(seconds)
+    def running(self) -> Iterable["asyncio.Task[Answer]"]:
+        """Mails that are on their way."""
+        return self._sending
 
-    def _begin(self) -> None:
-        while True:
-            self._again = False
-            try:
-                asyncio.run(self._run())
-            except Exception:
-                log().exception("mailing.failed")
-            with self._lock:
-                if not self._again or self._stops():
-                    self._thread = None
-                    return
+    def unwritten(self) -> bool:
+        """Whether mails were sent that are not written down."""
+        return bool(self._sent)
 
-    async def _run(self) -> None:
-        self._sending, self._sent, self._lanes = {}, [], {}
-        self._asked = asyncio.Event()
-        self._loop = asyncio.get_running_loop()
-        try:
-            await self._rounds()
-        finally:
-            with self._lock:
-                self._loop = None  # it takes no calls once it is closed
-            await self._leave()
-
-    async def _rounds(self) -> None:
-        """Send until nothing has been due for a while, or the process ends."""
-        worked_at = steady()
-        while True:
-            self._asked.clear()
-            try:
-                began = await self._step()
-            except (HopfleetError, psycopg.Error) as error:
-                log().warning("mailing.postponed", reason=str(error) or type(error).__name__)
-                await asyncio.sleep(LOOK_SECONDS)
-                began = 0
-            if began or self._sending or self._sent:
-                worked_at = steady()
-            elif self._stops() or steady() - worked_at > IDLE_SECONDS:
-                break
-            await self._wait()
-
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
         """Let go of every connection: those of mails that are on their way, and the idle ones."""
         for task in (sending := list(self._sending)):
             task.cancel()
         await asyncio.gather(*sending, return_exceptions=True)
-        idle = [line for lane in self._lanes.values() for line, _ in lane.idle]
-        await asyncio.gather(*(line.close() for line in idle))
+        await self._lines.close()
 
-    def _stops(self) -> bool:
-        return self._stopped or stopping()
-
-    async def _step(self) -> int:
+    async def step(self) -> int:
         """Write down what was sent, claim and begin what may be sent; how many began."""
         if self._sent:
             done, self._sent = self._sent, []
@@ -158,7 +86,7 @@ class Mailing:
             await asyncio.to_thread(_renew, mine)
         await self._close_idle()
         room = MOST_AT_ONCE - len(self._sending)
-        if room <= 0 or self._stops() or not controls.may_claim(Queue.BONUSES):
+        if room <= 0 or self.stops() or not controls.may_claim(Queue.BONUSES):
             return 0
         began = await asyncio.to_thread(_claim, self._busy(), self._lane_room(), room)
         for ready in began:
@@ -170,8 +98,8 @@ class Mailing:
     def _busy(self) -> dict[str, int]:
         """How many mails each lane has on their way; one that is down takes none."""
         busy = Counter(one.due.lane for one in self._sending.values())
-        for name, lane in self._lanes.items():
-            if lane.down_until > steady():
+        for name, circuit in self._circuits.items():
+            if circuit.is_open():
                 busy[name] = MOST_AT_ONCE
         if settings().smtp is None:
             busy[""] = MOST_AT_ONCE  # they wait, without a look at each
@@ -181,21 +109,13 @@ class Mailing:
         """When many lanes are slow, each gets one connection, so that all get some."""
         return settings().smtp_connections if len(self._sending) < MOST_AT_ONCE // 2 else 1
 
-    async def _wait(self) -> None:
-        asked = asyncio.create_task(self._asked.wait())
-        await asyncio.wait(
-            [asked, *self._sending], timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
-        )
-        asked.cancel()
-        if self._sending:
-            await asyncio.sleep(GATHER_SECONDS)
-
     async def _send(self, ready: Ready) -> Answer:
-        lane = self._lanes.setdefault(ready.due.lane, _Lane())
-        line = _idle_line(lane, ready.server) or Line(ready.server, settings().smtp_timeout_seconds)
+        lane = ready.due.lane
+        line = self._lines.take(ready.server, guarded=lane != "")  # a user has named it
         answer = await line.send(*ready.mail)
-        lane.heard(answer)
-        lane.idle.append((line, steady()))
+        circuit = self._circuits.setdefault(lane, Circuit(1, 1.0, _MOST_DOWN_SECONDS))
+        circuit.heard(failed=answer.outcome == "unreachable")
+        self._lines.give(line)
         return answer
 
     def _ended(self, task: asyncio.Task[Answer]) -> None:
@@ -210,22 +130,12 @@ class Mailing:
             self._sent.append(Sent(ready, task.result()))
 
     async def _close_idle(self) -> None:
-        """Connections that waited for a while, and lanes that have none and await none."""
-        sending = {one.due.lane for one in self._sending.values()}  # theirs come back
-        for name, lane in list(self._lanes.items()):
-            old = [one for one in lane.idle if steady() - one[1] > IDLE_SECONDS]
-            lane.idle = [one for one in lane.idle if one not in old]
-            await asyncio.gather(*(line.close() for line, _ in old))
-            kept = name in sending or lane.idle or lane.failures
-            if not kept and lane.down_until <= steady():
-                self._lanes.pop(name)
-
-
-def _idle_line(lane: _Lane, server: Server) -> Line | None:
-    for at, (line, _) in enumerate(lane.idle):
-        if line.server == server:
-            return lane.idle.pop(at)[0]
-    return None
+        """Connections that waited for a while, and circuits of servers that work."""
+        await self._lines.close(old_only=True)
+        sending = {one.due.lane for one in self._sending.values()}  # theirs are still to come
+        for name, circuit in list(self._circuits.items()):
+            if name not in sending and not circuit.failures:
+                del self._circuits[name]
 
 
 def _claim(busy: dict[str, int], lane_room: int, room: int) -> list[Ready]:

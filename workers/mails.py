@@ -114,8 +114,8 @@ def _mail(row: DueMail, template: BonusMetadata, server: Server, address: str) -
         "receipt": row.receipt,
         "link": link(row.id) if row.file_url else "",
     }
-    message_id = f"bonus-{row.id}-{row.repeats}@{_host()}"
-    return compose(template, values, _sender(server), address, message_id, now())
+    message_id = f"bonus-{row.id}-{row.repeats}@{host()}"
+    return compose(template, values, sender_of(server), address, message_id, now())
 
 
 def link(delivery_id: int) -> str:
@@ -125,15 +125,16 @@ def link(delivery_id: int) -> str:
     return f"{settings().url}/b/{token}"
 
 
-def _host() -> str:
+def host() -> str:
     """The host that mails are from; a number is none that mail systems like."""
     host = urlsplit(settings().url).hostname or "localhost"
     return "localhost" if ":" in host or host.rpartition(".")[2].isdigit() else host
 
 
-def _sender(server: Server) -> str:
+def sender_of(server: Server) -> str:
+    """Whom mails over a server are from, unless they say otherwise."""
     if settings().mail_from:
         return str(settings().mail_from)
     if server.user and "@" in server.user:
         return server.user
-    return f"no-reply@{_host()}"
+    return f"no-reply@{host()}"

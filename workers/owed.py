@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from db import work
 from db.bonus_claims import BonusClaim
+from db.calls import Call
 from db.deliveries import BonusDelivery
 from db.gathers import WorkflowGather
 from db.held import HeldEvent
@@ -41,6 +42,7 @@ OWED = (
     Owed(Queue.WORKFLOWS, WorkflowGather, "workflows.gather"),
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
     Owed(Queue.WORKFLOWS, WorkflowRun, "workflows.run"),
+    Owed(Queue.WORKFLOWS, Call, "calls.send"),
 )
 
 

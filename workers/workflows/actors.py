@@ -1,6 +1,8 @@
-"""The actors of workflows: a nudge makes them look for facts, for runs, for what was gathered."""
+"""The actors of workflows: a nudge makes them look for facts, runs, calls, and gathered events."""
 
 from collections.abc import Callable
+
+from dramatiq import Broker, Middleware, Worker
 
 from base.clock import steady
 from workers import controls
@@ -8,11 +10,13 @@ from workers.broker import actor
 from workers.queues import Queue
 from workers.stopping import stopping
 from workers.workflows import gathering, matching
+from workers.workflows.calling import Calling
 from workers.workflows.running import Runner
 
 _SECONDS = 20.0  # then it makes room for others; the sweep brings it back
 
 _runner = Runner()
+calling = Calling()
 
 
 @actor("workflows.run", queue=Queue.WORKFLOWS, time_limit_seconds=120)
@@ -38,3 +42,16 @@ def _while_any(step: Callable[[], int | bool]) -> None:
     while steady() < ends and not stopping() and controls.may_claim(Queue.WORKFLOWS):
         if not step():
             return
+
+
+@actor("calls.send", queue=Queue.WORKFLOWS, time_limit_seconds=10)
+def send() -> None:
+    """Have the thread that calls look for calls that are due."""
+    calling.wake()
+
+
+class Caller(Middleware):
+    """Lets calls that are on their way end before the process does."""
+
+    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+        calling.stop()

@@ -41,6 +41,7 @@ def owe(tx: Tx, run: Run, step: Step, path: str, key: str, scope: Scope) -> dict
             key=key, request=request.what, on_unknown=args.get("on_unknown", "retry"),
             most_tries=step.retry.attempts if step.retry is not None else _TRIES,
             timeout_seconds=args.get("timeout_seconds", 15.0),
+            retry_seconds=step.retry.seconds if step.retry is not None else None,
         ),
     )  # fmt: skip
     return shown
