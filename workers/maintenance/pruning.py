@@ -16,6 +16,7 @@ from db import (
     ledger,
     links,
     processes,
+    retention,
     webhooks,
     workflow_events,
 )
@@ -27,15 +28,17 @@ CHANGES_HOURS = 24
 KEYS_DAYS = 90
 DEAD_DAYS = 90
 INBOX_DAYS = 90
+RUNS_DAYS = 90
 FACTS_DAYS = 30  # a dry run looks at the latest
 PROCESSES_HOURS = 24
 CHUNK = 5_000
+RUNS_CHUNK = 500  # each goes with its steps, of which it may have a thousand
 _WAIT_SECONDS = 2.0
 _LIMIT_SECONDS = 60.0
 
 
 def prune() -> None:
-    """Old entries of the change log and inbox, keys, dead letters, ended processes."""
+    """Old entries of the change log and inbox, keys, dead letters, runs, ended processes."""
     with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
         links.prune(tx, CHANGES_HOURS)
         audit.prune(tx)
@@ -46,6 +49,11 @@ def prune() -> None:
     _in_chunks(lambda tx: deliveries.forget(tx, DEAD_DAYS, CHUNK))
     _in_chunks(lambda tx: workflow_events.prune(tx, FACTS_DAYS, DEAD_DAYS, CHUNK))
     _in_chunks(lambda tx: gathers.prune(tx, FACTS_DAYS, CHUNK))
+    _in_chunks(lambda tx: retention.runs(tx, RUNS_DAYS, RUNS_CHUNK), RUNS_CHUNK)
+    _in_chunks(lambda tx: retention.calls(tx, RUNS_DAYS, CHUNK))
+    _in_chunks(lambda tx: retention.delivery_attempts(tx, RUNS_DAYS, CHUNK))
+    _in_chunks(lambda tx: retention.notes(tx, RUNS_DAYS, CHUNK))
+    _in_chunks(lambda tx: retention.refused_posts(tx, DEAD_DAYS, CHUNK))
     with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
         processes.prune(tx, PROCESSES_HOURS)
     for kind in Kind:
@@ -65,8 +73,8 @@ def prune_ledger() -> None:
         ledger.drop_before(tx, horizon.date())
 
 
-def _in_chunks(chunk: Callable[[Tx], int]) -> None:
+def _in_chunks(chunk: Callable[[Tx], int], size: int = CHUNK) -> None:
     while True:
         with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
-            if chunk(tx) < CHUNK:
+            if chunk(tx) < size:
                 return
