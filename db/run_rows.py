@@ -76,6 +76,7 @@ class TryRow(NamedTuple):
     milliseconds: int | None
     said: str | None
     created_at: datetime
+    ended_at: datetime | None
     next_attempt_at: datetime | None  # of the call, while it is owed
 
 
@@ -159,6 +160,7 @@ def tries(tx: Tx, run_id: int) -> list[TryRow]:
     with tx.cursor(row_factory=class_row(TryRow)) as cursor:
         return cursor.execute(
             "SELECT c.path, a.attempt, a.outcome, a.status, a.milliseconds, a.said, a.created_at,"
+            " a.ended_at,"
             " CASE WHEN c.state = 'pending' THEN c.next_attempt_at END AS next_attempt_at"
             " FROM call_attempts a JOIN calls c ON c.id = a.call_id WHERE c.run_id = %s"
             " ORDER BY a.id",

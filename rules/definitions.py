@@ -193,13 +193,18 @@ def _args_faults(field: str, step: Step, known: set[str]) -> list[Fault]:
     return faults
 
 
-def step_number(actions: Any, named: str) -> int | None:
-    """Which of the outermost steps is meant, from 1, by its number or name; None when none is."""
+def step_names(actions: str) -> list[str]:
+    """The names of the outermost steps, of JSON as text; none when it is no list of steps."""
     try:
-        steps = _STEPS.validate_python(actions)
+        steps = _STEPS.validate_json(actions)
     except ValidationError:
-        return None
-    for number, step in enumerate(steps, 1):
-        if named in (str(number), step.name, f"{number}_{step.action}"):
+        return []
+    return [step.name or f"{number}_{step.action}" for number, step in enumerate(steps, 1)]
+
+
+def step_number(actions: str, named: str) -> int | None:
+    """Which of the outermost steps is meant, from 1, by its number or name; None when none is."""
+    for number, name in enumerate(step_names(actions), 1):
+        if named in (str(number), name):
             return number
     return None

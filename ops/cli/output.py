@@ -1,5 +1,6 @@
 """What commands print: one JSON object for scripts, a table or a sentence for people."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +16,8 @@ After = Annotated[
     str | None, typer.Option(help="Go on after the cursor that the page before ended with.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def say(text: str) -> None:
@@ -65,7 +68,12 @@ def short(value: Any) -> str:
         return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     if isinstance(value, list | tuple):
         return ", ".join(map(short, value))
-    return str(value)
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    """A text of somebody else's without what would move the cursor or colour the terminal."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -3,7 +3,6 @@
 from typing import Annotated
 from uuid import UUID
 
-import orjson
 import typer
 
 from base.errors import Misused
@@ -100,7 +99,7 @@ def _step(tx: Tx, run: RunRow, typed: str) -> int:
     """The number of a step of the definition that the run has kept to; raises `Misused`."""
     key: tuple[UUID, int] = (run.workflow_id, run.version)
     definition = scopes.definitions(tx, [key])[key]
-    found = step_number(orjson.loads(definition.actions), typed.strip())
+    found = step_number(definition.actions, typed.strip())
     if found is None:
         raise Misused(
             f"{typed[:100]!r} is no step of it: name one by its number, from 1, or by its name."

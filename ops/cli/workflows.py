@@ -20,6 +20,8 @@ from ops.cli import (
     workflow_runs,
     workflow_secrets,
     workflow_show,
+    workflow_start,
+    workflow_trace,
 )
 from ops.cli.database import transaction
 from ops.cli.entry import one_of, text
@@ -30,9 +32,10 @@ STATUSES = ("draft", "active", "paused")
 
 app = typer.Typer()
 app.command("runs")(workflow_runs.listed)
-app.command("run")(workflow_runs.start)
+app.command("run")(workflow_start.start)
 app.command("cancel")(workflow_runs.cancel)
 app.command("show")(workflow_show.show)
+app.command("trace")(workflow_trace.trace)
 app.command("replay")(workflow_replay.replay)
 app.command("export")(workflow_export.export)
 app.command("schema")(workflow_export.schema)
