@@ -32,7 +32,9 @@ _MOST_SUMS = 20
 _LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter|transformList|transformMap)\s*\(")
 _TEXT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.S)
 _PATH = re.compile(
-    r"(?<![\w.])(?:" + "|".join(NAMES) + r")(?:\.[A-Za-z_]\w*(?!\s*\()|\[\"[^\"]*\"\]|\['[^']*'\])*"
+    r"(?<![\w.])(?:"
+    + "|".join(NAMES)
+    + r")\b(?:\.[A-Za-z_]\w*+(?!\s*\()|\[\"[^\"]*\"\]|\['[^']*'\])*"
 )
 _GROUPS = ("all", "any", "not")
 

@@ -86,7 +86,7 @@ BONUS = """
             jsonb_build_object('type', 'bonus_delivered', 'id', NEW.id::text,
                 'campaign_id', NEW.campaign_id, 'bonus_id', NEW.bonus_id,
                 'bonus', (SELECT name FROM bonuses WHERE id = NEW.bonus_id),
-                'method', NEW.kind, 'receipt', NEW.receipt, 'order_id', NEW.receipt,
+                'method', OLD.kind, 'receipt', NEW.receipt, 'order_id', NEW.receipt,
                 'click_id', o.click_id, 'source', o.source,
                 'occurred_at', hopfleet_iso(NEW.delivered_at)),
             hopfleet_depth()

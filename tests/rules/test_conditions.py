@@ -142,3 +142,16 @@ def test_no_expression_ends_the_process(text: str) -> None:
     except Unreadable:
         return
     assert isinstance(verdict.holds, bool)
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("events.all(e, e.revenue < 100.0)", {"events"}),
+        ("events.size() > 1 && event.a.b == 1", {"events", "event.a.b"}),
+        ("event.name.startsWith('x')", {"event.name"}),
+    ],
+    ids=range(3),
+)
+def test_names_are_whole_paths_without_functions(expression: str, names: set[str]) -> None:
+    assert compiled([expression]).names == names

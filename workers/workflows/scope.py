@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from db.run_work import Run
+from schemas.workflow_events import seen
 
 Values = dict[str, Any]
 
@@ -60,6 +61,16 @@ class Scope:
             found["stats"] = self.stats()
         if "secrets" in tops:
             found["secrets"] = self.secrets()
+        return found
+
+    def compared(self, names: frozenset[str]) -> Values:
+        """The same as conditions compare them: amounts of events are numbers."""
+        found = self.values(names)
+        if isinstance(found["event"], dict):
+            found["event"] = seen(found["event"])
+        if "events" in {name.partition(".")[0] for name in names}:
+            found["events"] = [seen(one) if isinstance(one, dict) else one
+                               for one in found["events"]]  # fmt: skip
         return found
 
     def stats(self) -> Values:

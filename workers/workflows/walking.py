@@ -110,7 +110,7 @@ class Walk:
 
     def _judge(self, wanted: Any) -> Verdict:
         compiled = conditions.compiled(wanted)
-        return compiled.judge(self.scope.values(compiled.names))
+        return compiled.judge(self.scope.compared(compiled.names))
 
     def _steps(self, steps: Any, prefix: str) -> None:
         for number, step in enumerate(steps, 1):

@@ -1,5 +1,7 @@
 """Workflows that listen, the facts that reach them, and the runs that follow."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +39,19 @@ def matched() -> None:
     """Match all that waits."""
     while matching.step():
         pass
+
+
+def in_threads(count: int) -> None:
+    """Match all that waits, by several workers at once."""
+    start = Barrier(count)
+
+    def work() -> None:
+        start.wait()
+        matched()
+
+    with ThreadPoolExecutor(count) as threads:
+        for done in [threads.submit(work) for _ in range(count)]:
+            done.result()
 
 
 def fired() -> None:

@@ -304,3 +304,17 @@ def test_loops_and_budgets_end(session: Tx) -> None:
     assert depths[:2] == (8, 9)
     assert "loop" in depths[2]
     assert state(session, many) == ("dead", "failed", "budget: more than 1000 steps")
+
+
+def test_conditions_compare_an_events_amounts_as_numbers(session: Tx) -> None:
+    workflow = write(
+        session,
+        [{"record_note": {"text": "{{ event.revenue }} of {{ events[0].revenue }}"}}],
+        conditions=Jsonb(["event.revenue > 9.5", "events.all(e, e.revenue < 100.0)"]),
+    )
+    event = {"type": "conversion", "revenue": "10.00"}
+    fire(session, workflow, input={"event": event, "events": [event], "number": 1})
+
+    work(session)
+
+    assert notes(session) == ["10.00 of 10.00"]
