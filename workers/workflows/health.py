@@ -71,7 +71,8 @@ def _count(tx: Tx, definition: Definition | None, before: Health, runs: list[End
 
 
 def _pauses(definition: Definition, failures: int) -> bool:
-    return definition.status == "active" and failures >= pause_after(definition.trigger_config)
+    most = pause_after(definition.trigger_config)
+    return definition.status == "active" and 0 < most <= failures
 
 
 def _pause(tx: Tx, key: UUID, failures: int, run: int, why: str) -> None:
@@ -95,9 +96,9 @@ def _tell_recovered(tx: Tx, of: Health, key: UUID, run: int) -> None:
 
 
 def pause_after(trigger_config: Any) -> int:
-    """After how many failed runs in a row a workflow is paused; what others wrote may be odd."""
+    """After how many failed runs in a row a workflow is paused, 0 for never; may be odd by SQL."""
     chosen = trigger_config.get("settings") if isinstance(trigger_config, dict) else None
     number = chosen.get("pause_after_failures") if isinstance(chosen, dict) else None
-    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
         return PAUSE_AFTER_FAILURES
     return number

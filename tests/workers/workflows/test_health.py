@@ -111,6 +111,15 @@ def test_an_owner_is_told_once_until_it_works_again(session: Tx) -> None:
     ]  # fmt: skip
 
 
+def test_a_workflow_that_is_never_to_be_paused_goes_on(session: Tx) -> None:
+    key = active(session, trigger_config=tells(0))
+
+    end(session, key, *([True] * 30))
+
+    assert state(session, key) == ("active", 30, False, None)
+    assert mails(session) == []
+
+
 def test_what_is_enabled_again_counts_from_nothing(session: Tx) -> None:
     key = active(session, trigger_config=tells(2))
     end(session, key, True, True)
@@ -143,7 +152,7 @@ def test_a_deleted_workflow_is_nobodys_trouble(session: Tx) -> None:
 @pytest.mark.parametrize(
     "config",
     [None, [], "text", {}, {"settings": None}, *({"settings": {"pause_after_failures": odd}}
-     for odd in (0, -1, True, "3", 2.5, None))],
+     for odd in (-1, True, "3", 2.5, None))],
     ids=repr,
 )  # fmt: skip
 def test_what_others_wrote_for_settings_may_be_odd(config: Any) -> None:
