@@ -113,7 +113,8 @@ class Settings(BaseSettings):
     @classmethod
     def _ports(cls, value: Any) -> Any:
         if isinstance(value, str):
-            return frozenset(part.strip() for part in value.split(",") if part.strip())
+            told = frozenset(part.strip() for part in value.split(",") if part.strip())
+            return told or frozenset({80, 443, 8080, 8443})  # compose hands on an empty text
         return value
 
     @field_validator("journal_url", "redis_url")

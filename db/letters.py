@@ -12,6 +12,7 @@ from psycopg.rows import dict_row
 
 from db import work
 from db.bonus_claims import BonusClaim
+from db.calls import Call
 from db.connection import Tx
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
@@ -46,6 +47,7 @@ NOUNS = {
     "run": Noun(WorkflowRun, "trigger", "user_id", "campaign_id", kept=True),
     "post": Noun(Publication, "'post'", "user_id", "NULL::uuid"),
     "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),
+    "call": Noun(Call, "kind", "user_id", "NULL::uuid"),
 }  # fmt: skip
 
 

@@ -30,6 +30,7 @@ class Web:
         self.under_way = 0
         self.most_under_way = 0
         self.connections = 0
+        self.writers: set[asyncio.StreamWriter] = set()
         self.loop: asyncio.AbstractEventLoop | None = None
         self.released = asyncio.Event()
 
@@ -55,12 +56,14 @@ class Web:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection."""
         self.connections += 1
+        self.writers.add(writer)
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
+            self.writers.discard(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while not writer.is_closing() and (got := await _read(reader)) is not None:
@@ -126,6 +129,14 @@ def web(tls: ssl.SSLContext | None = None) -> Iterator[Web]:
         made.port = server.sockets[0].getsockname()[1]
         began.set()
         await ending.wait()
+        made.released.set()
+        for _ in range(5):
+            await asyncio.sleep(0)  # a server that closes while it accepts forgets that socket
+        # Also those that were only just accepted.
+        while left := asyncio.all_tasks() - {asyncio.current_task()}:
+            for writer in made.writers:
+                writer.transport.abort()
+            await asyncio.wait(left, timeout=0.1)
         server.close()
 
     thread = threading.Thread(target=asyncio.run, args=(run(),), daemon=True)

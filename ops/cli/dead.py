@@ -116,6 +116,8 @@ def show(
         row["body_bytes"] = len(body)
         if not json:
             row["body"] = f"`hopfleet webhooks show {one.id} --body` prints it"
+    if (request := row.pop("request", None)) is not None:
+        row["request_bytes"] = len(request)  # sealed: it holds addresses and secrets
     held = {
         name: dead_edit.readable(body)
         for name in ("item", "original")

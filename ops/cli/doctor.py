@@ -11,6 +11,7 @@ from ops.cli import (
     doctor_audit,
     doctor_bonuses,
     doctor_broker,
+    doctor_calls,
     doctor_database,
     doctor_host,
     doctor_payments,
@@ -30,6 +31,7 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("audit", doctor_audit.check),
     ("payments", doctor_payments.check),
     ("bonuses", doctor_bonuses.check),
+    ("calls", doctor_calls.check),
     ("spool", doctor_host.check_spool),
     ("settings", doctor_host.check_settings),
 )

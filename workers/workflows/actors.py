@@ -9,7 +9,7 @@ from workers import controls
 from workers.broker import actor
 from workers.queues import Queue
 from workers.stopping import stopping
-from workers.workflows import gathering, matching
+from workers.workflows import gathering, matching, outside
 from workers.workflows.calling import Calling
 from workers.workflows.running import Runner
 
@@ -22,7 +22,15 @@ calling = Calling()
 @actor("workflows.run", queue=Queue.WORKFLOWS, time_limit_seconds=120)
 def run() -> None:
     """Carry out runs until there are none that may be claimed."""
-    _while_any(_runner.work)
+    _while_any(_work)
+
+
+def _work() -> int:
+    did = _runner.work()
+    if outside.asked.is_set():
+        outside.asked.clear()
+        calling.wake()  # at once, in this process: the sweep would come within a second
+    return did
 
 
 @actor("workflows.match", queue=Queue.WORKFLOWS, time_limit_seconds=120)

@@ -23,7 +23,7 @@ from db.connection import Tx, transaction
 from integrations.calling import Answer, Caller, Request
 from integrations.guard import Guard, Resolve, system_addresses
 from rules.shares import dealt
-from workers import controls
+from workers import controls, nudges
 from workers.circuit import Circuit
 from workers.errands import IDLE_SECONDS, Errands
 from workers.lines import Lines
@@ -35,6 +35,7 @@ MOST_AT_ONCE = 512
 MOST_OF_USER = 128
 LEASE_SECONDS = 15.0  # a call may take longer: it is renewed
 RENEW_SECONDS = 3.0
+NUDGE_SECONDS = 0.1  # that runs go on; the sweep comes within a second anyway
 LIMIT_SECONDS = 15.0
 PAIRS = 1_000
 _MOST_LOOKS = 20
@@ -78,6 +79,7 @@ class Calling(Errands):
         self._resolve = resolve
         self._guard = Guard()
         self._renewed = 0.0
+        self._nudged = 0.0
         self._after: Pair = FIRST
         self._sending: dict[asyncio.Task[Ended], Ready] = {}
         self._ended: list[Ended] = []
@@ -110,6 +112,9 @@ class Calling(Errands):
         if self._ended:
             done, self._ended = self._ended, []
             self._ended += await asyncio.to_thread(record, done)
+            if steady() - self._nudged > NUDGE_SECONDS:
+                self._nudged = steady()
+                await asyncio.to_thread(nudges.try_nudge, Queue.WORKFLOWS, "workflows.run")
         if (self._sending or self._ended) and steady() - self._renewed > RENEW_SECONDS:
             self._renewed = steady()
             held = [one.due for one in self._sending.values()]

@@ -1,5 +1,6 @@
 """Actions outside: what a step asks of others is rendered, sealed, and owed as a call."""
 
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -14,6 +15,9 @@ from db.run_work import Run
 from rules import interpolation
 from schemas.actions import Step
 from workers.workflows.scope import Scope
+
+# That calls were owed, in a transaction that may have been rolled back since.
+asked = threading.Event()
 
 _TRIES = 8
 _JSON = "application/json"
@@ -44,6 +48,7 @@ def owe(tx: Tx, run: Run, step: Step, path: str, key: str, scope: Scope) -> dict
             retry_seconds=step.retry.seconds if step.retry is not None else None,
         ),
     )  # fmt: skip
+    asked.set()
     return shown
 
 
