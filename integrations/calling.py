@@ -33,6 +33,7 @@ _IDLE_SECONDS = 1.0  # shorter than any server's, that none ends what we are abo
 _TRANSIENT = frozenset({408, 425, 429})
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HOST = re.compile(r"[a-z0-9_][a-z0-9._-]*|[0-9a-f:]*:[0-9a-f:.]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # They belong to the connection, or say where a message ends, or whom it is for.
 _NOT_THEIRS = frozenset(
@@ -95,9 +96,10 @@ def _url(text: str, ports: frozenset[int]) -> httpx.URL:
         raise Unsendable("its url begins with neither http:// nor https://")
     if url.userinfo:
         raise Unsendable("its url holds a user or a password: put them into a header")
-    if not host or len(host) > MOST_HOST:
+    if not _HOST.fullmatch(host) or len(host) > MOST_HOST:
         raise Unsendable("its url names no host")
-    port = port or (443 if url.scheme == "https" else 80)
+    if port is None:
+        port = 443 if url.scheme == "https" else 80
     if port not in ports:
         raise Unsendable(f"port {port} is none that may be called (HOPFLEET_CALL_PORTS)")
     return url
