@@ -211,18 +211,19 @@ def _whys(trace: Trace) -> list[Any]:
             continue
         said = "why not" if step.outcome != "succeeded" else "why"
         found.append(Text(f"{said}: {printable(step.name)}", style="bold"))
-        found += [_clause(one) for one in clauses]
+        found += [clause_line(one) for one in clauses]
     return found
 
 
-def _clause(clause: dict[str, Any]) -> Any:
+def clause_line(clause: dict[str, Any], indent: str = "") -> Any:
+    """An expression, whether it held, and below it the values it saw."""
     from rich.text import Text
 
     mark = "✓" if clause.get("holds") else "✗"
-    line = Text(f"  {mark} ", style=_MARKS[mark])
+    line = Text(f"{indent}  {mark} ", style=_MARKS[mark])
     line.append(printable(str(clause.get("expression", ""))), style="default")
     for said in _seen(clause):
-        line.append(f"\n      {said}", style="dim")
+        line.append(f"\n{indent}      {said}", style="dim")
     return line
 
 

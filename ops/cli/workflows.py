@@ -14,6 +14,7 @@ from db.workflow_rows import WorkflowRow
 from ops.cli import (
     lookup,
     output,
+    workflow_dry_run,
     workflow_export,
     workflow_files,
     workflow_replay,
@@ -35,6 +36,7 @@ app.command("runs")(workflow_runs.listed)
 app.command("run")(workflow_start.start)
 app.command("cancel")(workflow_runs.cancel)
 app.command("show")(workflow_show.show)
+app.command("dry-run")(workflow_dry_run.dry_run)
 app.command("trace")(workflow_trace.trace)
 app.command("replay")(workflow_replay.replay)
 app.command("export")(workflow_export.export)
