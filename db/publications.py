@@ -53,13 +53,19 @@ class Due(NamedTuple):
 
 
 _LOCKED = f"""
+    WITH soon AS MATERIALIZED (SELECT id, content_id, next_attempt_at FROM publications
+        WHERE state = 'pending' AND next_attempt_at <= statement_timestamp() AND {{which}}
+        ORDER BY next_attempt_at LIMIT {{most}})
     SELECT p.id, c.id, c.user_id,
         CASE WHEN c.status <> 'scheduled' OR c.scheduled_for IS NULL
                 OR c.scheduled_for > statement_timestamp() THEN 'plan'
             WHEN u.status IN {_WAITING} THEN 'wait' ELSE 'publish' END
-    FROM publications p JOIN content c ON c.id = p.content_id JOIN users u ON u.id = c.user_id
-    WHERE p.state = 'pending' AND p.next_attempt_at <= statement_timestamp()
+    FROM soon p JOIN content c ON c.id = p.content_id JOIN users u ON u.id = c.user_id
+    LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
 """
+# More than are wanted, since others hold some; and not all, when a hundred thousand are due.
+_FRESH = _LOCKED.format(which="attempts = 0 AND content_id IS NOT NULL", most="%(limit)s * 10")
+_ONE = _LOCKED.format(which="id = %(id)s", most="1")
 
 
 def fresh(tx: Tx, limit: int) -> list[Due]:
@@ -67,19 +73,12 @@ def fresh(tx: Tx, limit: int) -> list[Due]:
 
     What somebody else holds is left out: another look finds it.
     """
-    rows = tx.execute(
-        f"{_LOCKED} AND p.attempts = 0 ORDER BY p.next_attempt_at, p.id LIMIT %s"
-        " FOR NO KEY UPDATE OF c SKIP LOCKED",
-        (limit,),
-    )
-    return [Due(*row) for row in rows]
+    return [Due(*row) for row in tx.execute(_FRESH, {"limit": limit})]
 
 
 def one(tx: Tx, row_id: int) -> Due | None:
     """One of them, refused before or not; None when it is not due, or somebody else holds it."""
-    row = tx.execute(
-        f"{_LOCKED} AND p.id = %s FOR NO KEY UPDATE OF c SKIP LOCKED", (row_id,)
-    ).fetchone()
+    row = tx.execute(_ONE, {"id": row_id, "limit": 1}).fetchone()
     return Due(*row) if row else None
 
 
@@ -108,8 +107,10 @@ def publish(tx: Tx, content_ids: list[UUID]) -> None:
 def are_due(tx: Tx, ids: list[int]) -> bool:
     """Whether any of these is still to be published now, whatever was done about it."""
     row = tx.execute(
-        "SELECT EXISTS (SELECT FROM publications WHERE id = ANY(%s) AND state = 'pending'"
-        " AND next_attempt_at <= statement_timestamp())",
+        # By the ids alone: the index of what is due may have a hundred thousand others.
+        "SELECT EXISTS (SELECT FROM (SELECT state, next_attempt_at FROM publications"
+        "  WHERE id = ANY(%s) OFFSET 0) AS mine"
+        " WHERE state = 'pending' AND next_attempt_at <= statement_timestamp())",
         (ids,),
     ).fetchone()
     assert row is not None
