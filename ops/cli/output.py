@@ -17,7 +17,7 @@ After = Annotated[
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def say(text: str) -> None:
@@ -72,7 +72,7 @@ def short(value: Any) -> str:
 
 
 def printable(text: str) -> str:
-    """A text of somebody else's without what would move the cursor or colour the terminal."""
+    """A text of somebody else's without what moves the cursor, colours, or turns its writing."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
