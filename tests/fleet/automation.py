@@ -1,5 +1,7 @@
 """Workflows as another application writes them, and what became of their runs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -22,6 +24,25 @@ class Run(NamedTuple):
     state: str
     outcome: str | None
     reason: str | None
+
+
+@contextmanager
+def allowed(fleet: Fleet, url: str, **settings: str) -> Iterator[None]:
+    """Workflows may call this server of the test while the block lasts."""
+    upkeep = fleet.programs["upkeep"]
+    before = upkeep.environment
+    port = url.rpartition(":")[2].strip("/")
+    told = {"call_private": "127.0.0.0/8", "call_ports": port, **settings}
+    more = {f"HOPFLEET_{name.upper()}": value for name, value in told.items()}
+    fleet.kill("upkeep")
+    upkeep.environment = {**before, **more}
+    try:
+        fleet.start("upkeep")
+        yield
+    finally:
+        upkeep.end()
+        upkeep.environment = before
+        fleet.start("upkeep")
 
 
 def note(text: str) -> dict[str, Any]:
@@ -55,14 +76,14 @@ def workflow(
     return found
 
 
-def start(fleet: Fleet, workflow_id: UUID, count: int = 1, **columns: Any) -> list[int]:
-    """Runs of a workflow that may begin at once; their ids."""
+def start(fleet: Fleet, workflow_id: UUID, count: int = 1, **given: Any) -> list[int]:
+    """Runs of a workflow that may begin at once, with `given` as their input; their ids."""
     rows = fleet.sql(
         "INSERT INTO workflow_runs (workflow_id, user_id, version, trigger, cause, input)"
         " SELECT w.id, w.user_id, s.version, 'manual', gen_random_uuid()::text, %s"
         " FROM workflows w JOIN workflow_states s ON s.workflow_id = w.id,"
         " generate_series(1, %s) WHERE w.id = %s RETURNING id",
-        Jsonb(columns), count, workflow_id,
+        Jsonb({"input": given}), count, workflow_id,
     )  # fmt: skip
     return [row[0] for row in rows]
 

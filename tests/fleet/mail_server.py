@@ -16,12 +16,15 @@ class Accepted:
     def __init__(self) -> None:
         self.by_address: Counter[str] = Counter()
         self.by_message: Counter[str] = Counter()
+        self.header_names: Counter[str] = Counter()
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
         """Called by aiosmtpd for each mail."""
         text = envelope.content.decode(errors="replace")
         found = [line[11:].strip() for line in text.splitlines() if line.startswith("Message-ID:")]
         self.by_message.update(found[:1])
+        head = text.partition("\r\n\r\n")[0].splitlines()
+        self.header_names.update(line.partition(":")[0] for line in head if line[:1].strip())
         self.by_address.update(address.lower() for address in envelope.rcpt_tos)
         return "250 taken"
 
