@@ -10,7 +10,6 @@ from workers import (
     content,
     conversions,
     held,
-    hooks,
     stripe,
     webhooks,
 )
@@ -42,7 +41,6 @@ __all__ = [
     "content",
     "conversions",
     "held",
-    "hooks",
     "purges",
     "stripe",
     "webhooks",

@@ -47,7 +47,6 @@ ACTORS = (
     workflows.gather,
     workflows.match,
     workflows.run,
-    workflows.send,
 )
 
 
