@@ -191,6 +191,35 @@ def step_ended(
     return bool(done.rowcount)
 
 
+class StepEnd(NamedTuple):
+    """How a step that ran elsewhere ended; `output` as JSON values."""
+
+    run_id: int
+    path: str
+    state: str
+    outcome: str | None
+    output: Any
+    error: str | None
+    attempt: int
+
+
+_STEPS_ENDED = """
+    UPDATE workflow_steps AS s SET state = t.state, outcome = t.outcome, error = t.error,
+        output = nullif(t.output, 'null'), attempt = t.attempt, ended_at = clock_timestamp()
+    FROM jsonb_to_recordset(%s::jsonb) AS t (run_id bigint, path text, state text, outcome text,
+        output jsonb, error text, attempt int)
+    WHERE s.run_id = t.run_id AND s.path = t.path AND s.state IN ('pending', 'running')
+    RETURNING s.run_id
+"""
+
+
+def steps_ended(tx: Tx, ends: Sequence[StepEnd]) -> None:
+    """As `step_ended`, for many."""
+    told = orjson.dumps([end._asdict() for end in ends]).decode()
+    if found := [row[0] for row in tx.execute(_STEPS_ENDED, (told,))]:
+        wake(tx, found)
+
+
 def wake(tx: Tx, run_ids: Sequence[int]) -> int:
     """Runs that wait may be claimed at once; returns how many there were."""
     done = tx.execute(

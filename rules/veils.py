@@ -9,6 +9,7 @@ from urllib.parse import quote, quote_plus
 MASK = "***"
 MOST_DEPTH = 32
 _LEAST_CHARACTERS = 4  # shorter ones would blacken every text, and are no secrets
+_MOST_NUMBER = 2.0**63
 
 Veil = Callable[[str], str]
 
@@ -44,9 +45,15 @@ def _spellings(secret: str) -> set[str]:
 
 
 def veiled(value: Any, hide: Veil, depth: int = 0) -> Any:
-    """JSON with all of its texts and names behind the veil; raises `TooDeep`."""
+    """JSON with all of its texts and names behind the veil; raises `TooDeep`.
+
+    Numbers beyond 64 bits become texts: PostgreSQL gives back integers that no JSON library of
+    ours writes.
+    """
     if isinstance(value, str):
         return hide(value)
+    if isinstance(value, float) and abs(value) >= _MOST_NUMBER:
+        return str(value)
     if not isinstance(value, dict | list):
         return value
     if depth >= MOST_DEPTH:

@@ -70,8 +70,15 @@ class Errands(ABC):
     def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Claim nothing more, and wait for what is on its way."""
         self._stopped = True
+        with self._lock:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self._asked.set)
         if (thread := self._thread) is not None:
             thread.join(seconds)
+
+    def look_again(self) -> None:
+        """Take the next step at once; for the loop itself."""
+        self._asked.set()
 
     def stops(self) -> bool:
         """Whether nothing more is to be claimed."""

@@ -109,24 +109,38 @@ class Calling(Errands):
 
     async def step(self) -> int:
         """Write down what ended, claim and begin what may be sent; how many began."""
-        if self._ended:
-            done, self._ended = self._ended, []
-            self._ended += await asyncio.to_thread(record, done)
-            if steady() - self._nudged > NUDGE_SECONDS:
-                self._nudged = steady()
-                await asyncio.to_thread(nudges.try_nudge, Queue.WORKFLOWS, "workflows.run")
         if (self._sending or self._ended) and steady() - self._renewed > RENEW_SECONDS:
             self._renewed = steady()
             held = [one.due for one in self._sending.values()]
             held += [one.due for one in self._ended]
-            mine = [(due.id, due.attempts) for due in held]
-            await asyncio.to_thread(_renew, mine)
+            await asyncio.to_thread(_renew, [(due.id, due.attempts) for due in held])
         await self._close_idle()
+        # Side by side: neither has to wait for the other's commit.
+        written, begun = await asyncio.gather(
+            self._write_down(), self._begin_some(), return_exceptions=True
+        )
+        for failed in (written, begun):
+            if isinstance(failed, BaseException):
+                raise failed
+        return begun if isinstance(begun, int) else 0
+
+    async def _write_down(self) -> None:
+        if not self._ended:
+            return
+        done, self._ended = self._ended, []
+        self._ended += await asyncio.to_thread(record, done)
+        if steady() - self._nudged > NUDGE_SECONDS:
+            self._nudged = steady()
+            await asyncio.to_thread(nudges.try_nudge, Queue.WORKFLOWS, "workflows.run")
+
+    async def _begin_some(self) -> int:
         room = MOST_AT_ONCE - len(self._sending)
         if room <= 0 or self.stops() or not controls.may_claim(Queue.WORKFLOWS):
             return 0
         began, ended = await asyncio.to_thread(self._claim, room)
-        self._ended += ended
+        if ended:
+            self._ended += ended
+            self.look_again()
         for ready in began:
             task = asyncio.create_task(self._send(ready))
             self._sending[task] = ready

@@ -16,6 +16,7 @@ from base.settings import settings
 from db import calling, runs, secrets
 from db.calling import DueCall, Try, Turn
 from db.connection import Tx
+from db.runs import StepEnd
 from integrations import calling as http
 from integrations import smtp
 from rules import emails, retries, sending, webhook_signature
@@ -169,7 +170,7 @@ def record(tx: Tx, ended: Sequence[Ended]) -> None:
     unknown = calling.unknown(tx, doubtful) if doubtful else {}
     turns = {one.due.id: _turn(one, unknown.get(one.due.id, 0)) for one in told}
     mine = calling.turn(tx, turns.values())
-    late = []
+    late, over = [], []
     for one in told:
         due, turn = one.due, turns[one.due.id]
         if due.id not in mine:
@@ -184,9 +185,11 @@ def record(tx: Tx, ended: Sequence[Ended]) -> None:
         if turn.state == "pending":
             late.append((due.run_id, due.path, _tries(one), turn.error or ""))
         else:
-            _tell(tx, one, due.run_id, due.path, turn)
+            over.append(_step(one, due.run_id, due.path, turn))
     if late:
         calling.put_off(tx, late)
+    if over:
+        runs.steps_ended(tx, over)
 
 
 def _veils(tx: Tx, users: Iterable[UUID]) -> dict[UUID, Veil]:
@@ -258,9 +261,6 @@ _STEPS = {"succeeded": ("done", "succeeded"), "cancelled": ("done", "cancelled")
           "failed": ("dead", "failed"), "unknown": ("dead", "unknown")}  # fmt: skip
 
 
-def _tell(tx: Tx, one: Ended, run_id: int, path: str, turn: Turn) -> None:
+def _step(one: Ended, run_id: int, path: str, turn: Turn) -> StepEnd:
     state, outcome = _STEPS[turn.outcome or "failed"]
-    runs.step_ended(
-        tx, run_id, path, state=state, outcome=outcome, output=one.output, error=turn.error,
-        attempt=max(1, _tries(one)),
-    )  # fmt: skip
+    return StepEnd(run_id, path, state, outcome, one.output, turn.error, max(1, _tries(one)))
