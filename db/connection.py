@@ -13,6 +13,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from base.errors import StoreAway
 from base.settings import settings
+from db.moments import Moments
 from db.silence import bounded
 from db.texts import Texts
 
@@ -102,6 +103,7 @@ def _configure(connection: Tx) -> None:
     # Whatever a role or database has as its default: waiting for a ledger entry and then seeing
     # it needs a fresh snapshot for each statement.
     connection.isolation_level = IsolationLevel.READ_COMMITTED
+    connection.adapters.register_loader("timestamptz", Moments)
     if connection.info.encoding == "utf-8":
         connection.adapters.register_dumper(list, Texts)
 

@@ -25,7 +25,8 @@ class Due(NamedTuple):
 
 
 _CLAIM = """
-    SELECT w.id::text, w.user_id::text, w.next_run_at, w.trigger_type, w.trigger_config::text,
+    SELECT w.id::text, w.user_id::text, greatest(w.next_run_at, 'epoch'), w.trigger_type,
+        w.trigger_config::text,
         s.version, u.status,
         (SELECT r.id FROM workflow_runs r
             WHERE r.workflow_id = w.id AND r.state IN ('pending', 'running') LIMIT 1)
@@ -36,7 +37,10 @@ _CLAIM = """
 
 
 def claim(tx: Tx, limit: int) -> tuple[list[Due], datetime]:
-    """Due workflows that nobody else is firing, the longest due first; and the database's time."""
+    """Due workflows that nobody else is firing, the longest due first; and the database's time.
+
+    A time before 1970, which somebody set by hand and Python may not be able to read, is 1970.
+    """
     found = [Due(*row) for row in tx.execute(_CLAIM, (limit,))]
     row = tx.execute("SELECT clock_timestamp()").fetchone()
     assert row is not None
@@ -44,12 +48,12 @@ def claim(tx: Tx, limit: int) -> tuple[list[Due], datetime]:
 
 
 def seconds_until_next(tx: Tx) -> float | None:
-    """How long until the next workflow or waiting run is due; None when there is none."""
+    """How long until the next workflow or waiting run is due; None when none is within an hour."""
     row = tx.execute(
         "SELECT extract(epoch FROM least("
-        " (SELECT min(next_run_at) FROM workflows WHERE next_run_at IS NOT NULL),"
-        " (SELECT min(next_attempt_at) FROM workflow_runs WHERE state = 'pending' AND NOT ready))"
-        " - clock_timestamp())::float8"
+        " (SELECT min(next_run_at) FROM workflows WHERE next_run_at < now() + interval '1 hour'),"
+        " (SELECT min(next_attempt_at) FROM workflow_runs WHERE state = 'pending' AND NOT ready"
+        "  AND next_attempt_at < now() + interval '1 hour')) - clock_timestamp())::float8"
     ).fetchone()
     return row[0] if row else None
 
@@ -134,7 +138,7 @@ class Changed(NamedTuple):
     config: str | None
     conditions: str | None
     actions: str
-    next_run_at: datetime | None
+    planned: bool  # whether it has a next time
 
 
 def changed(tx: Tx, limit: int) -> tuple[list[Changed], datetime]:
@@ -153,7 +157,7 @@ def changed(tx: Tx, limit: int) -> tuple[list[Changed], datetime]:
     rows = (
         tx.execute(
             "SELECT id::text, name, status, trigger_type, trigger_config::text, conditions::text,"
-            " actions::text, next_run_at FROM workflows WHERE id = ANY(%s)",
+            " actions::text, next_run_at IS NOT NULL FROM workflows WHERE id = ANY(%s)",
             (ids,),
         ).fetchall()
         if ids
@@ -180,6 +184,6 @@ def checked(tx: Tx, rows: Sequence[tuple[str, str | None, datetime | None]]) -> 
         tx.execute(
             "UPDATE workflows w SET next_run_at = p.next"
             " FROM unnest(%s::uuid[], %s::timestamptz[]) AS p (id, next)"
-            " WHERE w.id = p.id AND w.next_run_at IS DISTINCT FROM p.next",
+            " WHERE w.id = p.id AND w.next_run_at IS NULL",
             ([one[0] for one in planned], [one[1] for one in planned]),
         )

@@ -39,8 +39,8 @@ def _look(row: Changed, now: datetime) -> tuple[str, str | None, datetime | None
     definition = definition_of(row.name, row.trigger_type, row.config, row.conditions, row.actions)
     trigger = definition.trigger
     listens = trigger.event if isinstance(trigger, EventTrigger) else None
-    if not isinstance(trigger, Scheduled) or row.next_run_at is not None:
-        return row.id, listens, row.next_run_at
+    if not isinstance(trigger, Scheduled) or row.planned:
+        return row.id, listens, None
     following = Schedule.of(trigger).next_after(now)
     if following is None:
         raise NoNextTime("Its schedule is over: give it a time to come, then enable it again.")

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from psycopg.types.json import Jsonb
 
+import scheduler
 from db import run_work
 from db.connection import Tx, transaction
 from tests import make
@@ -269,3 +270,30 @@ def test_a_run_that_kills_its_workers_is_buried_and_not_those_beside_it(session:
 
     assert state(session, bad) == ("dead", "failed", "6 workers did not come back from it")
     assert state(session, beside) == ("done", "succeeded", None)
+
+
+def test_times_that_no_calendar_holds_stop_nobody(session: Tx) -> None:
+    times = ("infinity", "-infinity", "294276-01-01", "4000-01-01 BC", "1990-01-01")
+    for at in times:
+        workflow = write(
+            session, [NOTE], name=at, trigger_type="scheduled",
+            trigger_config=Jsonb({"cron": "* * * * *"}),
+        )  # fmt: skip
+        session.execute("UPDATE workflows SET next_run_at = %s WHERE id = %s", (at, workflow))
+    good = hourly(session)
+
+    with transaction() as tx:
+        scheduler.tick(tx)
+    work(session)
+    with transaction() as tx:
+        read = [row[0] for row in tx.execute("SELECT next_run_at FROM workflows")]
+
+    assert len(read) == len(times) + 1
+    fired = session.execute(
+        "SELECT DISTINCT w.name FROM workflow_runs r JOIN workflows w ON w.id = r.workflow_id"
+        " WHERE r.outcome = 'succeeded'"
+    ).fetchall()
+    assert {row[0] for row in fired} == {*times[1:2], *times[3:], "A workflow"}
+    assert session.execute(
+        "SELECT count(*) FROM workflow_runs WHERE workflow_id = %s", (good,)
+    ).fetchone() == (1,)
