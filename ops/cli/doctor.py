@@ -17,6 +17,7 @@ from ops.cli import (
     doctor_payments,
     doctor_redis,
     doctor_work,
+    doctor_workflows,
     output,
 )
 from ops.cli.findings import SIGNS, Finding, Status, broken
@@ -32,6 +33,7 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("payments", doctor_payments.check),
     ("bonuses", doctor_bonuses.check),
     ("calls", doctor_calls.check),
+    ("workflows", doctor_workflows.check),
     ("spool", doctor_host.check_spool),
     ("settings", doctor_host.check_settings),
 )

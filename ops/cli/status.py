@@ -9,7 +9,7 @@ from base import clock
 from base.errors import HopfleetError
 from base.settings import settings
 from db import oddities
-from ops.cli import filling, output, queues
+from ops.cli import doctor_workflows, filling, output, queues
 from ops.cli.database import transaction
 from ops.local import asking
 from ops.local.asking import Told, total
@@ -61,6 +61,8 @@ def status(json: output.Json = False) -> None:
         output.say(left.says())
     if odd := ", ".join(f"{count:,} {kind}" for kind, count in _odd().items() if count):
         output.say(f"Odd orders of the last 24 h: {odd}; `hopfleet conversions list` shows them.")
+    if wrong := doctor_workflows.words():
+        output.say(f"Workflows: {wrong}; `hopfleet workflows list` shows them.")
 
 
 def _odd() -> dict[str, int]:

@@ -23,6 +23,7 @@ from ops.cli import (
     doctor_payments,
     doctor_redis,
     doctor_work,
+    doctor_workflows,
 )
 from ops.cli.doctor import BUDGET_SECONDS
 from ops.cli.findings import Finding, Status
@@ -275,3 +276,35 @@ def test_frozen_stores_cost_three_seconds_in_all(
     assert steady() - began < 2 * BUDGET_SECONDS
     broken = {one["check"] for one in said.json["checks"] if one["status"] == "broken"}
     assert {"PostgreSQL", "journal", "work"} <= broken
+
+
+def test_workflows_that_are_late_paused_or_failing_are_told(run: Run, connect: Connect) -> None:
+    session = connect()
+    owner = make.user(session)["id"]
+    late, paused, failing = (
+        make.workflow(session, owner, status="active", trigger_type="scheduled")["id"]
+        for _ in range(3)
+    )
+    session.execute(
+        "UPDATE workflows SET next_run_at = now() - interval '5 min' WHERE id = %s", (late,)
+    )
+    session.execute("UPDATE workflows SET status = 'paused' WHERE id = %s", (paused,))
+    session.execute(
+        "UPDATE workflow_states SET problem = 'no such zone' WHERE workflow_id = %s", (paused,)
+    )
+    session.execute("UPDATE workflow_states SET failures = 4 WHERE workflow_id = %s", (failing,))
+
+    found = list(doctor_workflows.check())
+
+    assert [one.status for one in found] == ["broken", "warning", "warning"]
+    assert "nobody fires it" in found[0].says
+    assert "1 is paused because of a problem" in found[1].says
+    assert "4 times in a row" in found[2].says
+    assert "1 paused with a problem, 1 failing, 4 times in a row at most, one due for" in (
+        doctor_workflows.words()
+    )
+
+
+def test_workflows_without_troubles_are_well(database: str) -> None:
+    assert [one.status for one in doctor_workflows.check()] == ["ok"]
+    assert doctor_workflows.words() == ""

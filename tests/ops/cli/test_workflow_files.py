@@ -1,5 +1,6 @@
 """Definitions as files: exported and taken back, the examples, the JSON Schema, secrets."""
 
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -153,3 +154,9 @@ def test_a_value_that_is_none_is_refused(
 
     assert said.code == 2
     assert connect().execute("SELECT count(*) FROM workflow_secrets").fetchone() == (0,)
+
+
+def test_the_readmes_example_can_be_added(run: Run, owner: Made) -> None:
+    text = (Path(__file__).parents[3] / "README.md").read_text()
+
+    assert _add(run, text.partition("```yaml\n")[2].partition("```")[0])["version"] == 1
