@@ -9,13 +9,15 @@ from typing import Any
 
 import orjson
 
+_SLOW_SECONDS = 60.0
 _DROPS, _REFUSES = 10, 15  # every so manyeth new key: no answer after the effect; 503 before it
 
 
 class Receiver:
     """What was called: how often with each key, what it did for it, and who used which keys.
 
-    A request to /echo/STATUS/… is answered with that status and all that it held.
+    A request to /slow/ waits until `released`; one to /echo/STATUS/… is answered with that status
+    and all that it held.
     """
 
     def __init__(self, url: str) -> None:
@@ -25,6 +27,7 @@ class Receiver:
         self.effects: dict[str, str] = {}  # the run a key's effect was for
         self.keys: defaultdict[str, set[str]] = defaultdict(set)  # of each run
         self.heads: list[str] = []  # of each request, as it came
+        self.released = threading.Event()  # requests to /slow/ are answered then
         self.misbehaves = True
 
     def take(self, key: str, run: str) -> str:
@@ -51,6 +54,8 @@ class _Door(BaseHTTPRequestHandler):
         if self.path.startswith("/echo/"):
             self._say(int(self.path[6:9]), head.encode() + body)
             return
+        if self.path.startswith("/slow/"):
+            self.receiver.released.wait(_SLOW_SECONDS)
         run = str(orjson.loads(body)["run"]) if body else ""
         does = self.receiver.take(self.headers.get("Idempotency-Key") or "", run)
         if does == "drop":

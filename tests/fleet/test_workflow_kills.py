@@ -30,10 +30,12 @@ def _steps(url: str) -> list[Any]:
     ]
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("count", "rounds"),
-    [(300, 1), pytest.param(10_000, 20, marks=[pytest.mark.long, pytest.mark.timeout(3600)])],
+    [
+        pytest.param(300, 1, marks=pytest.mark.timeout(180)),
+        pytest.param(10_000, 20, marks=[pytest.mark.long, pytest.mark.timeout(3600)]),
+    ],
 )
 def test_every_run_ends_and_no_step_happens_twice(fleet: Fleet, count: int, rounds: int) -> None:
     dice = random.Random(count)

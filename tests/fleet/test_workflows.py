@@ -1,5 +1,6 @@
 """Workflows on a running fleet, written, edited and paused by whoever has the database."""
 
+import json
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ from tests.fleet.automation import FIRED_SECONDS, PLANNED_SECONDS, every_second,
 from tests.fleet.clocks import clock_off
 from tests.fleet.fleet import Fleet
 from tests.fleet.program import until
+from tests.fleet.receiver import receiver
 
 _HOUR = timedelta(hours=1)
 
@@ -173,3 +175,50 @@ def test_a_cancelled_run_ends_wherever_it_waits(fleet: Fleet) -> None:
     until(lambda: automation.ended(fleet, run) == "cancelled", FIRED_SECONDS, "it has ended")
 
     assert automation.notes(fleet, flow) == ["one"]
+
+
+@pytest.mark.timeout(240)
+def test_a_slow_host_holds_up_no_other_and_the_journal_tells_all(fleet: Fleet) -> None:
+    with receiver() as server, automation.allowed(fleet, server.url):
+        server.misbehaves = False
+        slow = f"{server.url.replace('127.0.0.1', 'localhost')}slow/"
+        body = {"json": {"run": "{{ run.id }}"}}
+        ask = {"name": "ask", "http_request": {"url": server.url, **body}}
+        crowd = automation.workflow(
+            fleet, fleet.user(), [{"http_request": {"url": slow, **body, "timeout_seconds": 60}}]
+        )
+        flow = automation.workflow(
+            fleet, fleet.user(),
+            [
+                note("begun"), ask,
+                {"branch": {"if": ["steps.ask.status == 200"], "then": [note("it took it")]}},
+                {"for_each": {"items": ["a", "b"], "do": [note("item {{ item }}")]}},
+                {"if": ["1 == 2"], **note("never")},
+            ],
+        )  # fmt: skip
+        waiting = automation.start(fleet, crowd, 100)
+        until(lambda: server.heads, FIRED_SECONDS, "the slow host is asked")
+
+        (run,) = automation.start(fleet, flow)
+        until(lambda: automation.ended(fleet, run), FIRED_SECONDS, "another's run is over")
+        over = [number for number in waiting if automation.ended(fleet, number)]
+        server.released.set()
+        until(
+            lambda: all(automation.ended(fleet, number) == "succeeded" for number in waiting),
+            60, "the slow ones are over",
+        )  # fmt: skip
+        journal = json.loads(fleet.hopfleet("workflows", "trace", str(run), "--json"))
+        drawn = fleet.hopfleet("workflows", "trace", str(run))
+
+    assert over == []
+    assert automation.notes(fleet, flow) == ["begun", "it took it", "item a", "item b"]
+    steps = {step["name"]: step for step in journal["steps"]}
+    assert {name: step["outcome"] for name, step in steps.items()} == {
+        "1_record_note": "succeeded", "ask": "succeeded", "3_branch": "succeeded",
+        "3.then.1_record_note": "succeeded", "4_for_each": "succeeded",
+        "4.for.1.1_record_note": "succeeded", "4.for.2.1_record_note": "succeeded",
+        "5_record_note": "skipped",
+    }  # fmt: skip
+    assert all(name in drawn for name in steps)
+    assert "1 == 2" in drawn
+    assert set(server.calls.values()) == {1}
