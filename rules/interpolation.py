@@ -5,6 +5,7 @@ and through lists by number: `steps.tell.body.items[0].id`. What is missing is a
 names it, unless a default is given: `{{ event.source | default: "direct" }}`.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -19,6 +20,7 @@ from base.errors import Misused
 
 MOST_CHARACTERS = 256 * 1024
 _MOST_DEPTH = 32
+_MOST_VALUE_DEPTH = 100
 _MARK = re.compile(r"\{\{(.*?)\}\}", re.S)
 _PART = r"[A-Za-z0-9_-]+"
 _INSIDE = re.compile(
@@ -120,12 +122,7 @@ def _spend(room: list[int], characters: int) -> None:
 
 
 def _size(value: Any) -> int:
-    if not isinstance(value, dict | list):
-        return 20
-    try:
-        return len(orjson.dumps(value, default=str))
-    except (TypeError, ValueError, RecursionError):
-        raise Unrenderable("a value is no JSON") from None
+    return len(_json(value)) if isinstance(value, dict | list) else 20
 
 
 def _found(part: _Part, values: Mapping[str, Any]) -> Any:
@@ -156,16 +153,21 @@ def _index(step: str | int) -> int | None:
     return int(step) if step.isdecimal() and len(step) < 10 else None
 
 
-def _plain(value: Any) -> Any:
-    """A value as JSON has it."""
+def _plain(value: Any, depth: int = 0) -> Any:
+    """A value as JSON has it; other people's answers may be nested without end."""
+    if depth > _MOST_VALUE_DEPTH:
+        raise Unrenderable(f"a value is nested more than {_MOST_VALUE_DEPTH} deep")
+    if isinstance(value, str):
+        # No surrogate halves: neither the database nor a mail can hold them.
+        return value if value.isascii() else value.encode(errors="replace").decode()
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal | UUID):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {_plain(str(name)): _plain(one, depth + 1) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(one, depth + 1) for one in value]
     return value
 
 
@@ -174,7 +176,14 @@ def _shown(value: Any) -> str:
     plain = _plain(value)
     if isinstance(plain, str):
         return plain
-    return orjson.dumps(plain, default=str).decode()
+    return _json(plain)
+
+
+def _json(plain: Any) -> str:
+    try:
+        return orjson.dumps(plain, default=str).decode()
+    except TypeError:  # a number beyond 64 bits, which a row may well hold
+        return json.dumps(plain, default=str, ensure_ascii=False)
 
 
 def names(value: Any) -> frozenset[str]:

@@ -80,6 +80,20 @@ def test_nesting_is_bounded() -> None:
             look()
 
 
+def test_values_of_others_may_be_anything() -> None:
+    deep: Any = 1
+    for _ in range(900):
+        deep = [deep]
+    told: dict[str, Any] = {"deep": deep, "huge": 10**30, "half": ["\ud800"], "in": {"n": 10**30}}
+
+    for template in ("{{ input.deep }}", "x {{ input.deep }}"):
+        with pytest.raises(Unrenderable, match="deep"):
+            render(template, {"input": told})
+    assert render("x {{ input.huge }}", {"input": told}) == "x 1" + "0" * 30
+    assert render("{{ input.in }}", {"input": told}) == {"n": 10**30}
+    assert render("{{ input.half }} {{ input.half[0] }}", {"input": told}) == '["?"] ?'
+
+
 def test_the_paths_of_a_template_are_known() -> None:
     found = names({"a": "{{ campaign.id }} {{ steps.x[0].y }}", "b": ["{{ secrets.k }}"]})
 
