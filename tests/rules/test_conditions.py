@@ -16,7 +16,8 @@ VALUES: dict[str, Any] = {
     "stats": {"day": {"refund_rate": 0.25, "clicks": 3}},
     "event": {
         "revenue": Decimal("49.90"), "occurred_at": datetime(2026, 1, 1, tzinfo=UTC),
-        "list": list(range(5000)), "text": "a" * 50_000, "huge": 10**30,
+        "list": list(range(1000)), "text": "a" * 1000, "huge": 10**30,
+        "url": "https://example.com/" + "a" * 5000, "many": list(range(1001)),
     },
     "now": datetime(2026, 1, 3, tzinfo=UTC),
     "steps": {"1_ask": {"status": 200}},
@@ -49,9 +50,63 @@ def test_an_expression_holds_or_does_not(expression: str, holds: bool) -> None:
 
 
 def test_what_is_missing_is_false_and_named() -> None:
-    assert clause('campaign.name == "x"') == (False, "name is missing")
-    assert clause('user.email == "x"')[0] is False
-    assert clause("campaign.budget.amount > 1") == (False, "a value it needs is missing")
+    assert clause('campaign.name == "x"') == (False, "campaign.name is missing")
+    assert clause('user.email == "x"') == (False, "user is missing")
+    assert clause("campaign.budget.amount > 1") == (False, "campaign.budget is missing")
+    assert clause("has(event.a) || event.b == 1") == (False, "event.b is missing")
+
+
+@pytest.mark.parametrize(
+    "group",
+    [
+        {"not": "campaign.name == 1"},
+        {"not": {"all": ["true", "campaign.name == 1"]}},
+        {"not": {"any": ["false", "campaign.name == 1"]}},
+        {"not": {"not": {"not": "campaign.name == 1"}}},
+    ],
+    ids=range(4),
+)
+def test_what_could_not_be_answered_does_not_hold_by_being_turned_round(group: Any) -> None:
+    assert compiled(group).judge(VALUES).holds is False
+
+
+def test_what_could_not_be_answered_does_not_matter_beside_what_decides() -> None:
+    assert compiled({"any": ["campaign.name == 1", "true"]}).judge(VALUES).holds is True
+    assert compiled({"not": ["campaign.name == 1", "false"]}).judge(VALUES).holds is True
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        'event.url.matches("a$")', 'event.url.contains("b")', 'event.url + "" == ""',
+        "event.url.size() < 100", "size(event.url) > 1", '!event.url.startsWith("https")',
+    ],
+)  # fmt: skip
+def test_of_a_long_text_nobody_looks_at_the_beginning_only(expression: str) -> None:
+    assert clause(expression) == (False, "event.url is longer than 1,000 characters")
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["event.many.all(n, n < 1000)", "event.many.size() == 1000", "!(5000 in event.many)"],
+)
+def test_of_a_long_list_nobody_looks_at_the_beginning_only(expression: str) -> None:
+    assert clause(expression) == (False, "event.many has more than 1,000 items")
+
+
+def test_a_long_text_is_in_nobodys_way() -> None:
+    values = {"event": VALUES["event"], "events": [{"url": "u" * 5000, "revenue": 1.5}]}
+    wanted = [
+        "event.revenue > 1", "has(event.url)", 'event.url != ""', "events.size() == 1",
+        "events.all(one, one.revenue > 1.0)", '!(event.url == "https://example.com/")',
+    ]  # fmt: skip
+
+    verdict = compiled(wanted).judge(values)
+
+    assert [one.error for one in verdict.clauses] == [None] * len(wanted)
+    assert verdict.holds
+    said = compiled(['events.exists(e, e.url.contains("u"))']).judge(values).clauses[0]
+    assert said.error == "a value in events is longer than 1,000 characters"
 
 
 def test_the_answer_explains_itself_with_the_values_it_saw() -> None:
