@@ -187,3 +187,14 @@ def test_the_journal_tells_its_version(journal_url: str) -> None:
     with redis.Redis.from_url(journal_url) as client:
         assert ".".join(map(str, told.version)) == client.info("server")["valkey_version"]
     assert (told.product, told.doubt) == ("Valkey", None)
+
+
+def test_a_private_network_that_users_may_call_is_warned_of(run: Run, set_: Set) -> None:
+    usual = found(run("doctor", "--json"))["calls"]
+    set_(call_private="10.0.0.0/8, 192.168.1.0/24")
+
+    status, says = found(run("doctor", "--json"))["calls"]
+
+    assert usual[0] == "ok"
+    assert status == "warning"
+    assert "10.0.0.0/8, 192.168.1.0/24" in says

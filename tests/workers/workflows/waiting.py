@@ -41,6 +41,13 @@ class Step:
         with transaction() as tx:
             calls.owe(tx, NewCall("http", lane, self.user, self.run, "1", self.key, what, **given))
 
+    def owe_mail(self, what: dict[str, Any]) -> None:
+        """Owe a mail; a pause between tries goes beside what belongs into it."""
+        seconds = what.pop("retry_seconds", None)
+        new = NewCall("mail", "", self.user, self.run, "1", self.key, {"html": None, **what})
+        with transaction() as tx:
+            calls.owe(tx, new._replace(retry_seconds=seconds))
+
     def row(self) -> tuple[Any, ...] | None:
         """What is said of the step."""
         row: tuple[Any, ...] | None = self.session.execute(
