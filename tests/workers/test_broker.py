@@ -47,6 +47,7 @@ ACTORS = (
     workflows.gather,
     workflows.match,
     workflows.run,
+    workflows.send,
 )
 
 
