@@ -11,7 +11,18 @@ from base.ids import is_click_id
 from base.logs import configure, log
 from base.settings import settings
 from db import connection
-from ingest import answers, beacons, bonuses, clickbank, openapi, postbacks, process, script, stripe
+from ingest import (
+    answers,
+    beacons,
+    bonuses,
+    clickbank,
+    hooks,
+    openapi,
+    postbacks,
+    process,
+    script,
+    stripe,
+)
 from ingest.asking import Asking
 from ingest.http import Request
 from ingest.limits import BEYOND_SHARE, BURST, DROP, DROP_NETWORK, Limits
@@ -298,6 +309,7 @@ _DOORS: dict[tuple[bytes, bytes], Door] = {
     (b"postback", b"GET"): Doors.postback,
     (b"postback", b"POST"): Doors.postback,
     (b"webhooks", b"POST"): Doors.webhook,
+    (b"hooks", b"POST"): hooks.take,
 }
 _PAGES: dict[tuple[bytes, bytes], Door] = {
     (b"/v1/events", b"POST"): Doors.events,

@@ -165,7 +165,7 @@ class Listener(NamedTuple):
 
 
 _LISTENER = (
-    "SELECT s.workflow_id, w.user_id, s.listens, s.version, s.hook_number,"
+    "SELECT s.workflow_id, w.user_id, coalesce(s.listens, 'hook'), s.version, s.hook_number,"
     " coalesce(w.trigger_config, '{}')::text, u.status IN ('suspended', 'canceled')"
     " FROM workflow_states s JOIN workflows w ON w.id = s.workflow_id AND w.status = 'active'"
     "  AND w.trigger_type = 'event' JOIN users u ON u.id = w.user_id"
@@ -189,12 +189,34 @@ def all_listeners(tx: Tx, kind: str) -> list[Listener]:
 
 
 def listeners_of(tx: Tx, workflow_ids: Collection[UUID]) -> list[Listener]:
-    """Those of these workflows that are active and listen."""
+    """Those of these workflows that are active and listen; one may be too new to be looked at."""
     rows = tx.execute(
-        f"{_LISTENER} WHERE s.workflow_id = ANY(%s::uuid[]) AND s.listens IS NOT NULL",
+        f"{_LISTENER} WHERE s.workflow_id = ANY(%s::uuid[])"
+        " AND (s.listens IS NOT NULL OR NOT s.checked)",
         (list(workflow_ids),),
     )
     return [Listener(*row) for row in rows]
+
+
+class HookOf(NamedTuple):
+    """The hook of an active workflow that listens to it; the user's id as text."""
+
+    workflow_id: UUID
+    user_id: str
+    number: int
+
+
+def hooks(tx: Tx, workflow_ids: Collection[UUID]) -> dict[UUID, HookOf]:
+    """Those of these workflows that may be fired by their hook."""
+    rows = tx.execute(
+        "SELECT s.workflow_id, w.user_id::text, s.hook_number"
+        " FROM workflow_states s JOIN workflows w ON w.id = s.workflow_id"
+        " WHERE s.workflow_id = ANY(%s::uuid[]) AND w.status = 'active'"
+        " AND w.trigger_type = 'event' AND (s.listens = 'hook' OR (NOT s.checked"
+        "  AND lower(w.trigger_config->>'event') = 'hook'))",
+        (list(workflow_ids),),
+    )
+    return {row[0]: HookOf(*row) for row in rows}
 
 
 def settle(tx: Tx, matched: Collection[int], unmatched: Collection[int]) -> None:

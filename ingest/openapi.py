@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from ingest import openapi_bonuses
+from ingest import openapi_bonuses, openapi_hooks
 from rules.networks import TEMPLATES
 from schemas import described
 from schemas.beacon import EVENTS
@@ -89,6 +89,7 @@ def document(url: str) -> dict[str, Any]:
             "/postback/{key}": {"get": _postback(), "post": _postback(in_body=True)},
             "/webhooks/stripe": {"post": _stripe()},
             **openapi_bonuses.paths(_TRACKING),
+            **openapi_hooks.paths(),
             "/webhooks/clickbank/{key}": {"post": _notification()},
             "/healthz": {"get": _page("Whether the process answers.", {"200": "It does."})},
             "/readyz": {

@@ -38,6 +38,11 @@ def check(metadata: dict[str, Any]) -> dict[str, Any]:
     return metadata
 
 
+def fault(value: Any) -> str | None:
+    """Why any JSON value cannot be kept unchanged, as the end of a sentence; None when it can."""
+    return next(_faults(value, 1), None)
+
+
 def _shown(key: str) -> str:
     return ascii(key[:40])[1:-1]
 

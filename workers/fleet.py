@@ -10,6 +10,7 @@ from workers import (
     content,
     conversions,
     held,
+    hooks,
     stripe,
     webhooks,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "content",
     "conversions",
     "held",
+    "hooks",
     "purges",
     "stripe",
     "webhooks",

@@ -43,6 +43,7 @@ GROUPS = {
     },
     "Automate": {
         "workflows": "Add, try, watch and repair what happens by itself.",
+        "content": "Add and list posts, and have them published at a time.",
     },
     "Watch and repair": {
         "status": "Draw what runs here, and what it does right now.",

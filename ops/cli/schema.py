@@ -10,6 +10,7 @@ from ops.cli import output
 from schemas.bonuses import BonusMetadata
 from schemas.campaigns import CampaignSettings
 from schemas.integrations import IntegrationSettings
+from schemas.workflow_events import WorkflowEvent
 from schemas.workflow_schema import of_file
 
 # One line a shape: its name here, what it is, and which column holds it.
@@ -18,6 +19,7 @@ SHAPES: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "integration": (IntegrationSettings.model_json_schema, "integrations.settings"),
     "bonus": (BonusMetadata.model_json_schema, "bonuses.metadata"),
     "workflow": (of_file, "workflows, as a file"),
+    "workflow_event": (WorkflowEvent.model_json_schema, "event, in conditions and templates"),
 }
 
 app = typer.Typer()

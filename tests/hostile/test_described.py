@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 from uuid import uuid4
 
 import orjson
@@ -23,7 +23,7 @@ from schemathesis import Case, GenerationMode
 from ingest.openapi import document
 from ingest.script import MOST_BYTES
 from rules.query import parse
-from schemas.metadata import MAX_BYTES, MAX_DEPTH
+from schemas.metadata import MAX_BYTES, MAX_DEPTH, fault
 from tests.hostile.siege import Siege
 
 FORM = "application/x-www-form-urlencoded"
@@ -249,6 +249,39 @@ def _clickbank_key(siege: Siege) -> str:
     return str(orjson.loads(said)["key"])
 
 
+def hook(siege: Siege, case: Case[Any]) -> None:
+    told: Any = case.body
+    is_json = isinstance(told, dict | list | str | int | float | bool | None)
+    body = json.dumps(told).encode() if is_json else b""
+    if case.media_type == FORM and isinstance(told, dict):
+        told = {k: v if isinstance(v, str) else json.dumps(v) for k, v in told.items()}
+        body = urlencode(told).encode()
+
+    answer = siege.ask(
+        "POST", _hook_path(siege), body, {"content-type": case.media_type or "application/json"}
+    )
+
+    fits = not is_json or _is_kept(told)
+    assert answer.status in ((202,) if fits else (202, 400)), body
+
+
+def _is_kept(told: Any) -> bool:
+    own = told.get("event_id", "") if isinstance(told, dict) else ""
+    return fault(told) is None and isinstance(own, str) and own.isprintable() and len(own) < 256
+
+
+@lru_cache(1)
+def _hook_path(siege: Siege) -> str:
+    definition = {"name": "A hook", "trigger": {"type": "event", "event": "hook"},
+                  "actions": [{"record_note": {"text": "x"}}]}  # fmt: skip
+    file = siege.fleet.folder / "hook.json"
+    file.write_bytes(orjson.dumps(definition))
+    said = siege.fleet.hopfleet(
+        "workflows", "add", str(file), "--user", str(siege.user_id), "--draft", "--json"
+    )
+    return urlsplit(str(orjson.loads(said)["hook_url"])).path
+
+
 # --- the cases
 
 DOORS: dict[str, tuple[str, str, Judge]] = {
@@ -261,6 +294,7 @@ DOORS: dict[str, tuple[str, str, Judge]] = {
     "postback": ("/postback/{key}", "GET", postback),
     "posted": ("/postback/{key}", "POST", postback),
     "clickbank": ("/webhooks/clickbank/{key}", "POST", notification),
+    "hook": ("/hooks/{key}", "POST", hook),
 }
 
 

@@ -65,6 +65,7 @@ def test_the_description_names_every_door(door: Door) -> None:
         "/r/{tracking_id}", "/p/{tracking_id}.gif", "/t/{tracking_id}.js", "/e/{tracking_id}",
         "/v1/events", "/healthz", "/readyz", "/postback/{key}",
         "/webhooks/clickbank/{key}", "/webhooks/stripe", "/b/{token}", "/b/claim/{tracking_id}",
+        "/hooks/{key}",
     }  # fmt: skip
 
 

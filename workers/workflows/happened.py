@@ -29,7 +29,7 @@ def click(found: Found) -> Fact | None:
         "source": source,
         "occurred_at": iso_ms(ms_of(item_id)),
     } | _handed_on(meta)
-    return Fact(Kind.CLICK, user, campaign, item_id, _json(data), time_of(item_id))
+    return Fact(Kind.CLICK, user, campaign, item_id, as_json(data), time_of(item_id))
 
 
 def payment(
@@ -56,7 +56,7 @@ def payment(
         "occurred_at": iso(case.at),
     } | _handed_on(meta)
     return Fact(
-        kind, case.user, case.match.campaign_id, receipt or event_id, _json(data), case.at
+        kind, case.user, case.match.campaign_id, receipt or event_id, as_json(data), case.at
     )  # fmt: skip
 
 
@@ -64,5 +64,6 @@ def _handed_on(meta: dict[str, Any]) -> dict[str, Any]:
     return {name: meta[name] for name in HANDED_ON if name in meta}
 
 
-def _json(data: dict[str, Any]) -> str:
+def as_json(data: dict[str, Any]) -> str:
+    """The data as its column takes it."""
     return orjson.dumps(data).decode()
