@@ -20,6 +20,8 @@ from workers.workflows.scope import Scope
 asked = threading.Event()
 
 _TRIES = 8
+# A request may end at a hook of ours: there its workflow takes this for its depth.
+_DEPTH = "Hopfleet-Depth"
 _JSON = "application/json"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -65,6 +67,8 @@ def _http(args: dict[str, Any], scope: Scope) -> Request:
     if not host:
         raise Permanent("its url is no web address")
     headers = {str(name): str(value) for name, value in (args.get("headers") or {}).items()}
+    headers = {name: told for name, told in headers.items() if name.lower() != _DEPTH.lower()}
+    headers[_DEPTH] = str(scope.run.depth)
     named = {name.lower() for name in headers}
     body = ""
     if "json" in args:

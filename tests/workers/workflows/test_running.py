@@ -3,10 +3,13 @@
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
 from psycopg.types.json import Jsonb
 
 import scheduler
+from base.sealing import unseal
+from base.settings import settings
 from db import run_work
 from db.connection import Tx
 from tests import make
@@ -318,3 +321,15 @@ def test_conditions_compare_an_events_amounts_as_numbers(session: Tx) -> None:
     work(session)
 
     assert notes(session) == ["10.00 of 10.00"]
+
+
+def test_a_request_says_how_deep_its_run_is_whatever_its_author_says(session: Tx) -> None:
+    step = {"url": "https://example.com/hooks/k", "headers": {"hopfleet-depth": "0", "X-A": "b"}}
+    run = fire(session, write(session, [{"http_request": step}]), depth=3)
+
+    work(session)
+
+    row = session.execute("SELECT request FROM calls WHERE run_id = %s", (run,)).fetchone()
+    assert row is not None
+    headers = orjson.loads(unseal(row[0], settings()))["headers"]
+    assert headers == {"X-A": "b", "Hopfleet-Depth": "3"}
