@@ -19,7 +19,7 @@ from schemas.triggers import Scheduled
 
 GRACE = timedelta(seconds=60)  # who is later than that has missed it
 MOST_LISTED = 1_000
-_MOST_COUNTED = 100_000
+_MOST_STEPS = 10_000
 _ALIASES = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
@@ -189,16 +189,21 @@ def _times(
             skipped, due = behind, due + step * behind
     found: list[datetime] = []
     moment: datetime | None = due
-    for _ in range(_MOST_COUNTED):
-        if moment is None or moment > now:
+    steps = 0
+    while moment is not None and moment <= now:
+        if steps == _MOST_STEPS:
+            moment = schedule.next_after(now)
             break
         found.append(moment)
-        if len(found) > 2 * MOST_LISTED:
-            skipped += MOST_LISTED
-            del found[:MOST_LISTED]
+        steps += 1
+        if steps == MOST_LISTED:
+            # Far behind: what lies between is not walked through, so "at least" is said of it.
+            latest = now - (moment - due) / 2
+            if latest > moment:
+                skipped += len(found)
+                found = []
+                moment = latest
         moment = schedule.next_after(moment)
-    else:
-        moment = schedule.next_after(now)
     over = len(found) - MOST_LISTED
     return (found[over:], skipped + over, moment) if over > 0 else (found, skipped, moment)
 

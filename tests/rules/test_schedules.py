@@ -191,6 +191,17 @@ def test_a_year_of_seconds_is_counted_and_not_listed() -> None:
     assert listed + found.more_missed == 365 * 86_400 + 1
 
 
+def test_decades_of_minutes_are_not_walked_through() -> None:
+    found = plan(
+        scheduled(cron="* * * * *", catch_up="all"), at("1970-01-01T00:00"), at("2026-01-01T00:00")
+    )
+
+    assert found.fire[-1] == at("2026-01-01T00:00")
+    assert len(found.fire) + len(found.missed) < 1_000
+    assert found.more_missed >= 1_000
+    assert found.next == at("2026-01-01T00:01")
+
+
 @given(
     st.sampled_from(
         [
