@@ -8,6 +8,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
+import orjson
 import psycopg
 
 from base.errors import HopfleetError, Permanent, Transient
@@ -25,6 +26,7 @@ from workers.workflows.actions import Doing
 from workers.workflows.scope import Scope
 
 _TRIES = 5
+MOST_BYTES = 8 * 1024 * 1024  # of what steps take and give, in one run
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 _CONDITIONS = "0"
 
@@ -61,6 +63,7 @@ class Walk:
         self._done = done
         self._settings = definition.trigger.settings
         self._spent = 0
+        self._bytes = sum(_size(row) for row in done.values())
         self._again = run.outcome == "failed"  # it was replayed: what failed is tried anew
 
     def go(self) -> Turn:
@@ -141,6 +144,8 @@ class Walk:
         self._spent += 1
         if self._spent > self._settings.most_steps:
             raise Failed("", "budget", f"more than {self._settings.most_steps} steps")
+        if self._bytes > MOST_BYTES:
+            raise Failed("", "budget", f"its steps take and give more than {MOST_BYTES >> 20} MB")
         life = (self.scope.now - self.run.started_at).total_seconds()
         if life > self._settings.most_seconds:
             raise Failed("", "budget", f"it took more than {self._settings.most_seconds:g} s")
@@ -319,8 +324,15 @@ class Walk:
             self.run.id, path, name[:255], action, state, outcome, attempt, key, input, output,
             error and error[:2000],
         )  # fmt: skip
+        self._bytes += _size(kept)
         self._done[path] = kept
         self.changed[path] = kept
+
+
+def _size(row: StepRow) -> int:
+    if not row.input and not row.output:
+        return 0
+    return len(orjson.dumps((row.input, row.output), default=str))
 
 
 def _because(clause: Clause) -> str:

@@ -284,6 +284,18 @@ def test_what_is_wrong_with_a_row_pauses_it_and_is_kept(session: Tx) -> None:
     assert all(row[3] for row in rest)
 
 
+def test_what_steps_keep_is_bounded_together(session: Tx) -> None:
+    again = {"for_each": {"items": list(range(99)), "do": [
+        {"record_note": {"text": "{{ input.text }}"}}]}}  # fmt: skip
+    run = fire(session, write(session, [again]), input=Jsonb({"input": {"text": "x" * 200_000}}))
+
+    work(session)
+
+    assert state(session, run) == (
+        "dead", "failed", "budget: its steps take and give more than 8 MB",
+    )  # fmt: skip
+
+
 def test_loops_and_budgets_end(session: Tx) -> None:
     again = write(session, [{"run_workflow": {"workflow": "again"}}], name="again")
     run = fire(session, again)
