@@ -39,6 +39,7 @@ _TOO_LONG = {
 }
 _MOST_LOOPS = 2
 _MOST_SUMS = 20
+_MOST_SUMS_IN_LOOPS = 2  # a text of 1,000 characters, 10,000 times
 _LOOP = re.compile(r"\.\s*(?:all|exists|exists_one|map|filter|transformList|transformMap)\s*\(")
 _SIZE = re.compile(r"\bsize\s*\(")
 _TEXT = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')""", re.S)
@@ -82,9 +83,14 @@ class _Expression:
         if not text.strip():
             raise Unreadable("an expression is empty")
         bare = _TEXT.sub('""', text)
-        if len(_LOOP.findall(bare)) > _MOST_LOOPS or bare.count("+") > _MOST_SUMS:
+        loops, sums = len(_LOOP.findall(bare)), bare.count("+")
+        if loops > _MOST_LOOPS or sums > _MOST_SUMS:
             raise Unreadable(
                 f"`{text[:100]}` has more than {_MOST_LOOPS} loops or {_MOST_SUMS} sums"
+            )
+        if loops > 1 and sums > _MOST_SUMS_IN_LOOPS:
+            raise Unreadable(
+                f"`{text[:100]}` has more than {_MOST_SUMS_IN_LOOPS} sums beside {loops} loops"
             )
         self.text = text
         try:

@@ -152,6 +152,8 @@ def test_groups_hold_expressions_together(groups: Any, holds: bool) -> None:
         (["event.list.all(a, event.list.all(b, event.list.all(c, true)))"], "loops"),
         (["(" * 900 + "true" + ")" * 900], "`"),
         (["event.text" + "+event.text" * 30 + " == ''"], "sums"),
+        (["event.list.all(a, event.list.all(b, (event.text" + "+event.text" * 3 + ") != ''))"],
+         "sums beside 2 loops"),
         (["\ud800 == 1"], "no JSON"),
     ],
 )  # fmt: skip
