@@ -48,7 +48,11 @@ class _Door(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """Called by the library for each request."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        wanted = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(wanted)
+        if len(body) < wanted:  # whoever sent it was killed in the middle
+            self.close_connection = True
+            return
         head = f"{self.requestline}\n{self.headers}"
         self.receiver.heads.append(head)
         if self.path.startswith("/echo/"):
