@@ -21,10 +21,10 @@ from base.errors import Misused
 MOST_CHARACTERS = 256 * 1024
 _MOST_DEPTH = 32
 _MOST_VALUE_DEPTH = 100
-_MARK = re.compile(r"\{\{(.*?)\}\}", re.S)
+_MOST_INSIDE = 1_000  # characters between two pairs of braces
 _PART = r"[A-Za-z0-9_-]+"
 _INSIDE = re.compile(
-    rf"\s*({_PART}(?:\.{_PART}|\[\d+\])*)\s*(?:\|\s*default:\s*(\"[^\"]*\"|'[^']*'|-?\d+(?:\.\d+)?))?\s*"
+    rf"\s*+({_PART}(?:\.{_PART}|\[\d+\])*)\s*+(?:\|\s*+default:\s*+(\"[^\"]*\"|'[^']*'|-?\d+(?:\.\d+)?))?\s*+"
 )
 _STEP = re.compile(rf"{_PART}|\[\d+\]")
 _ABSENT = object()
@@ -46,20 +46,24 @@ class _Part(NamedTuple):
 def _parsed(template: str) -> tuple[_Part, ...]:
     parts = []
     at = 0
-    for found in _MARK.finditer(template):
-        if found.start() > at:
-            parts.append(_Part(_text(template[at : found.start()])))
-        inside = _INSIDE.fullmatch(found[1])
+    # Not by a pattern: one looks for the end from each `{{`, which takes minutes of thousands.
+    while (start := template.find("{{", at)) >= 0 and (end := template.find("}}", start + 2)) >= 0:
+        if start > at:
+            parts.append(_Part(template[at:start]))
+        inside = None
+        if end - start <= _MOST_INSIDE:
+            inside = _INSIDE.fullmatch(template, start + 2, end)
         if inside is None:
             raise Unrenderable(
-                f"`{found[0][:100]}` is no path: it looks like {{{{ campaign.name }}}}"
+                f"`{template[start : end + 2][:100]}` is no path:"
+                " it looks like {{ campaign.name }}"
             )
         path = tuple(
             int(one[1:-1]) if one.startswith("[") else one for one in _STEP.findall(inside[1])
         )
         default = _ABSENT if inside[2] is None else _literal(inside[2])
         parts.append(_Part(inside[1], path, default))
-        at = found.end()
+        at = end + 2
     if at < len(template):
         parts.append(_Part(_text(template[at:])))
     return tuple(parts)

@@ -108,3 +108,12 @@ def test_any_template_is_filled_in_or_refused(template: Any) -> None:
     except Unrenderable:
         return
     assert len(str(found)) <= 2 * MOST_CHARACTERS
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "template", ["{{" * 30_000, "{{ a" + " " * 60_000 + "! }}"], ids=["braces", "spaces"]
+)
+def test_a_template_that_cannot_be_read_is_refused_at_once(template: str) -> None:
+    with pytest.raises(Unrenderable, match=r"is not closed|is no path"):
+        names(template)
