@@ -119,6 +119,16 @@ def pause(tx: Tx, problems: Sequence[tuple[str, str]]) -> None:
     )
 
 
+def queued(tx: Tx, workflow_ids: Sequence[str]) -> dict[str, int]:
+    """How many runs of these workflows wait for the one before; what has none is missing."""
+    rows = tx.execute(
+        "SELECT workflow_id::text, count(*) FROM workflow_runs"
+        " WHERE workflow_id = ANY(%s::uuid[]) AND state = 'pending' AND queued GROUP BY 1",
+        (list(workflow_ids),),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def cancel_before(tx: Tx, workflow_ids: Sequence[str]) -> None:
     """Ask all runs of these workflows that have not ended to end."""
     tx.execute(

@@ -267,3 +267,14 @@ def test_jitter_is_bounded_and_always_the_same() -> None:
 def test_what_is_wrong_is_named(config: dict[str, Any], field: str) -> None:
     with pytest.raises(Malformed, match=field):
         read("scheduled", config)
+
+
+def test_a_cron_that_is_days_behind_is_caught_up_at_its_last_times() -> None:
+    now = datetime(2026, 11, 23, tzinfo=UTC)
+    each_second = Scheduled(cron="* * * * * *", timezone="Europe/Berlin")
+
+    found = plan(each_second, now - timedelta(days=3), now)
+
+    assert found.fire[-1] == now
+    assert found.next == now + timedelta(seconds=1)
+    assert found.more_missed > 0

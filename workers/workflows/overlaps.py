@@ -9,7 +9,10 @@ from db.connection import Tx
 from db.runs import NewRun
 from schemas.triggers import EventTrigger
 
+MOST_QUEUED = 100  # of one workflow: what is due more often than it ends would never end
+
 _REPLACED = "overlap: a later run took its place"
+_FULL = f"overlap: {MOST_QUEUED} runs are queued already"
 
 
 def arranged(tx: Tx, new: Sequence[tuple[EventTrigger, NewRun]]) -> list[NewRun]:
@@ -36,6 +39,19 @@ def arranged(tx: Tx, new: Sequence[tuple[EventTrigger, NewRun]]) -> list[NewRun]
     ]
     if cancelled:
         due.cancel_before(tx, cancelled)
+    return bounded(tx, found)
+
+
+def bounded(tx: Tx, new: Sequence[NewRun]) -> list[NewRun]:
+    """Runs of which so many are queued as may be; the others are skipped with the reason."""
+    theirs = {str(one.workflow_id) for one in new if one.queued}
+    waiting = due.queued(tx, sorted(theirs)) if theirs else {}
+    found = []
+    for one in new:
+        if one.queued:
+            number = waiting[str(one.workflow_id)] = waiting.get(str(one.workflow_id), 0) + 1
+            one = _skipped(one, _FULL) if number > MOST_QUEUED else one
+        found.append(one)
     return found
 
 
@@ -57,4 +73,4 @@ _POLICIES = {"skip": _skip, "queue": _queue, "cancel_previous": _cancel}
 
 
 def _skipped(run: NewRun, reason: str) -> NewRun:
-    return run._replace(state="done", outcome="skipped", reason=reason)
+    return run._replace(state="done", outcome="skipped", reason=reason, queued=False)

@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from base.clock import steady
 from db import due
 from db.connection import Tx
 from db.due import Changed
@@ -15,13 +16,18 @@ from schemas.triggers import EventTrigger, Malformed, Scheduled
 from schemas.workflows import Definition
 
 BATCH = 1_000
+SECONDS = 2.0  # then what was found and not looked at is left to the next transaction
 
 
 def plan_changed(tx: Tx, limit: int = BATCH) -> int:
     """Look at workflows that were changed, by whomever; returns how many there were."""
     found, now = due.changed(tx, limit)
     checked, problems = [], []
-    for row in found:
+    ends = steady() + SECONDS
+    for at, row in enumerate(found):
+        if at and steady() > ends:
+            found = found[:at]
+            break
         try:
             checked.append(_look(row, now))
         except (Malformed, NoNextTime) as error:
