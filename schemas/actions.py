@@ -7,7 +7,9 @@ it: `name`, `if`, `on_error`, `retry`. Any text may hold templates, `{{ path }}`
 import difflib
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from schemas.triggers import event_word
 
 _DAY = 86400
 _YEARS = 3 * 366 * _DAY
@@ -130,7 +132,7 @@ class Wait(Args):
     hours: float = Field(0, ge=0, le=_YEARS / 3600, allow_inf_nan=False)
     days: float = Field(0, ge=0, le=_YEARS / _DAY, allow_inf_nan=False)
     until: Short | None = None
-    event: Annotated[str, Field(max_length=50)] | None = None
+    event: Annotated[str, BeforeValidator(event_word), Field(max_length=50)] | None = None
     where: list[Annotated[str, Field(max_length=2000)]] = Field([], max_length=50)
     timeout_seconds: float = Field(7 * _DAY, gt=0, le=_YEARS, allow_inf_nan=False)
 

@@ -75,13 +75,13 @@ def _zone(name: str) -> str:
     return name
 
 
-def _event(name: Any) -> Any:
+def event_word(name: Any) -> Any:
     """Kinds of events are written with an underscore, and people write spaces."""
     return re.sub(r"[ -]", "_", name.lower()) if isinstance(name, str) else name
 
 
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
-Event = Annotated[Kind, BeforeValidator(_event)]
+Event = Annotated[Kind, BeforeValidator(event_word)]
 Seconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS, allow_inf_nan=False)]
 
 
