@@ -113,16 +113,21 @@ _OWE = """
         on_unknown = EXCLUDED.on_unknown, most_tries = EXCLUDED.most_tries,
         timeout_seconds = EXCLUDED.timeout_seconds, retry_seconds = EXCLUDED.retry_seconds
         WHERE c.state IN ('done', 'dead')
+            OR (c.state = 'pending' AND c.run_id IS DISTINCT FROM EXCLUDED.run_id)
 """
 
 
-def owe(tx: Tx, new: NewCall) -> None:
-    """Write what is owed, sealed; one whose key was used before is owed anew once it is over."""
+def owe(tx: Tx, new: NewCall) -> bool:
+    """Write what is owed, sealed; one whose key was used before is owed anew once it is over.
+
+    One that another run has left behind is taken over; False when it is on its way just now.
+    """
     sealed = seal(orjson.dumps(new.request, default=str), settings())
-    tx.execute(
+    done = tx.execute(
         _OWE,
         (
             new.kind, new.lane[:255], new.user_id, new.run_id, new.path, new.key, sealed,
             new.on_unknown, new.most_tries, new.timeout_seconds, new.retry_seconds,
         ),
     )  # fmt: skip
+    return done.rowcount == 1

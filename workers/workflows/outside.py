@@ -34,13 +34,16 @@ class Request(NamedTuple):
     what: dict[str, Any]
 
 
-def owe(tx: Tx, run: Run, step: Step, path: str, key: str, scope: Scope) -> dict[str, Any]:
-    """Write the call that a step asks for; returns its input as it may be shown."""
+def owe(tx: Tx, run: Run, step: Step, path: str, key: str, scope: Scope) -> dict[str, Any] | None:
+    """Write the call that a step asks for; returns its input as it may be shown.
+
+    None when a call with that key, of the run that this one replays, is on its way.
+    """
     args = step.args.model_dump(by_alias=True, exclude_none=True)
     values = scope.values(interpolation.names(args) | _signing(args))
     request = _MADE[step.action](interpolation.render(args, values), scope)
     shown: dict[str, Any] = interpolation.render(args, scope.hidden(values))
-    calls.owe(
+    owed = calls.owe(
         tx,
         NewCall(
             kind=request.kind, lane=request.lane, user_id=run.user_id, run_id=run.id, path=path,
@@ -51,7 +54,7 @@ def owe(tx: Tx, run: Run, step: Step, path: str, key: str, scope: Scope) -> dict
         ),
     )  # fmt: skip
     asked.set()
-    return shown
+    return shown if owed else None
 
 
 def _signing(args: dict[str, Any]) -> frozenset[str]:

@@ -91,6 +91,8 @@ class Walk:
             return self._waiting(waiting)
         except Failed as another:
             log().info("workflow.on_error_failed", run=self.run.id, reason=str(another))
+        if any(row.action == "wait" and row.state == "running" for row in self._done.values()):
+            waits.forget(self.tx, self.run.id)
         reason = "outcome_unknown" if failure.outcome == "unknown" else str(failure)
         return Turn(self.run.id, "dead", "failed", reason, str(failure))
 
@@ -205,6 +207,10 @@ class Walk:
             kept = {"until": until and until.isoformat(), "event": step.args.event}
             if step.args.event is not None:
                 where = [str(self._render(path, name, one)) for one in step.args.where]
+                try:
+                    conditions.compiled(where)
+                except conditions.Unreadable as error:  # what was filled in broke it
+                    self._give_up(path, name, step, str(error), row)
                 waits.put(self.tx, self.run.id, path, self.run.user_id, step.args.event, where)
             self._keep(path, name, step.action, None, input=kept, row=row, state="running")
             raise Waits(until)
@@ -244,6 +250,8 @@ class Walk:
             shown = outside.owe(self.tx, self.run, step, path, key, self.scope)
         except (Unrenderable, Permanent) as error:
             self._give_up(path, name, step, str(error), row)
+        if shown is None:
+            raise Waits(self.scope.now + timedelta(seconds=1))
         self._keep(path, name, step.action, None, input=shown, row=row, state="running")
         raise Waits(None)
 
