@@ -156,7 +156,10 @@ def put_steps(tx: Tx, rows: Sequence[StepRow]) -> None:
 
 
 class Turn(NamedTuple):
-    """How far a run has got: over, or waiting until `wakes_at` (None: until it is told)."""
+    """How far a run has got: over, or waiting until `wakes_at` (None: until it is told).
+
+    The `outcome` of one that was replayed, and got no turn of its own yet, stays `failed`.
+    """
 
     id: int
     state: str
@@ -171,7 +174,7 @@ class Turn(NamedTuple):
 _TURNS = """
     UPDATE workflow_runs AS r SET state = t.state, outcome = t.outcome,
         reason = left(t.reason, 500), last_error = t.error, lease_until = NULL,
-        ready = t.ready OR t.state = 'dead',
+        ready = t.ready OR t.state = 'dead' OR (t.state = 'pending' AND r.cancel),
         next_attempt_at = coalesce(t.wakes_at, %s), campaign_id =
             coalesce(r.campaign_id, t.campaign_id),
         losses = 0, ended_at = CASE WHEN t.state IN ('done', 'dead') THEN clock_timestamp() END

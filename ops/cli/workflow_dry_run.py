@@ -19,11 +19,11 @@ from ops.cli.workflow_rehearsal import Rehearsed, Subject, Told, zone_of
 from ops.cli.workflow_start import object_of
 from rules import conditions
 from rules.schedules import NoNextTime, upcoming
+from rules.subjects import wants_campaign
 from rules.trigger_words import sentence
 from schemas.triggers import EventTrigger, Scheduled
 from schemas.workflow_events import seen
 from schemas.workflows import Definition
-from workers.workflows.running import wants_campaign
 from workers.workflows.scope import HIDDEN, Scope
 
 _TIMES = 5

@@ -7,7 +7,6 @@ that the odd one is found and the others lose nothing.
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import NamedTuple
 from uuid import UUID, uuid4
 
 import psycopg
@@ -20,9 +19,8 @@ from db import run_work, runs, scopes, secrets, stats, work
 from db.connection import Tx, transaction
 from db.run_work import Run, StepRow, Turn
 from db.runs import NewRun, WorkflowRun
-from rules import conditions, interpolation
-from schemas.actions import Step
-from schemas.triggers import Malformed
+from rules.subjects import wants_campaign
+from schemas.triggers import EventTrigger, Malformed
 from schemas.workflows import Definition
 from workers.workflows import health
 from workers.workflows.firing import IDLE_ACCOUNTS
@@ -38,6 +36,7 @@ TURN_SECONDS = 2.0  # a batch stops beginning runs after that
 LOCK_SECONDS = 2
 MOST_CAMPAIGNS = 1_000
 MOST_LOSSES = 5
+_OF_NO_CAMPAIGN = ("hook", "product_changed", "subscription_changed")
 _SUSPENDED_SECONDS = 30.0
 _FIRST = UUID(int=0)
 _BUSY = (sql.LockNotAvailable, sql.DeadlockDetected, sql.SerializationFailure, sql.QueryCanceled)
@@ -141,7 +140,8 @@ def _write_down(run: Run, walk: Walk | None, error: Exception) -> None:
         if busy:
             delay = timedelta(seconds=min(60.0, 0.5 * 2 ** min(run.attempts, 10)))
             run_work.put_turns(
-                tx, [Turn(run.id, "pending", error=said, wakes_at=run_work.now(tx) + delay)]
+                tx,
+                [Turn(run.id, "pending", run.outcome, None, said, False, run_work.now(tx) + delay)],
             )
             return
         if row is not None:
@@ -159,6 +159,7 @@ class _Turn:
         self.walk: Walk | None = None
         self._steps: list[StepRow] = []
         self._turns: list[Turn] = []
+        self.fanned_out: set[int] = set()
 
     def take(self, tx: Tx, claimed: Sequence[Run]) -> None:
         """Carry out what of `claimed` is still ours, and write it down."""
@@ -171,12 +172,14 @@ class _Turn:
         ends = steady() + TURN_SECONDS
         for at, run in enumerate(mine):
             if at and steady() > ends:
-                self._turns += [Turn(later.id, "pending", ready=True) for later in mine[at:]]
+                self._turns += [
+                    Turn(later.id, "pending", later.outcome, ready=True) for later in mine[at:]
+                ]
                 break
             self._turns.append(self._turn(tx, run, read))
         run_work.put_steps(tx, self._steps)
         run_work.put_turns(tx, self._turns)
-        _after(tx, mine, self._turns)
+        _after(tx, mine, self._turns, self.fanned_out)
 
     def _turn(self, tx: Tx, run: Run, read: "_Read") -> Turn:
         self.walk = None
@@ -196,12 +199,15 @@ class _Turn:
             if done and not run.cancel:
                 # It waits in the middle of its way until the account is active again.
                 wakes = read.now + timedelta(seconds=_SUSPENDED_SECONDS)
-                return Turn(run.id, "pending", wakes_at=wakes)
+                return Turn(run.id, "pending", run.outcome, wakes_at=wakes)
             return Turn(run.id, "done", "skipped", "suspended")
         campaign = read.campaigns.get(run.campaign_id) if run.campaign_id else None
         if campaign is None and not done and wants_campaign(definition):
+            if run.campaign_id is not None:
+                return Turn(run.id, "done", "skipped", "its campaign was deleted")
             chosen = _campaigns(tx, run, definition)
             if len(chosen) != 1:
+                self.fanned_out.add(run.id)
                 return _fan_out(tx, run, chosen)
             run = run._replace(campaign_id=chosen[0])
             campaign = scopes.campaigns(tx, chosen).get(chosen[0])
@@ -245,62 +251,22 @@ class _Read:
         )
 
 
-def wants_campaign(definition: Definition) -> bool:
-    """Whether a definition speaks of a campaign or its statistics."""
-    return bool({"campaign", "stats"} & _tops(definition))
-
-
-class _Tops(NamedTuple):
-    definition: Definition
-    tops: frozenset[str]
-
-
-_known: dict[int, _Tops] = {}
-
-
-def _tops(definition: Definition) -> frozenset[str]:
-    """The first parts of all paths a definition names; looked for once."""
-    found = _known.get(id(definition))
-    if found is not None and found.definition is definition:
-        return found.tops
-    names: set[str] = set()
-    if definition.conditions:
-        names |= conditions.compiled(definition.conditions).names
-    for step in definition.actions:
-        names |= _names(step)
-    tops = frozenset(name.partition(".")[0] for name in names)
-    if len(_known) > 5_000:
-        _known.clear()
-    _known[id(definition)] = _Tops(definition, tops)
-    return tops
-
-
-def _names(step: Step) -> set[str]:
-    names: set[str] = set()
-    if step.if_:
-        names |= conditions.compiled(step.if_).names
-    if step.action == "branch":
-        names |= conditions.compiled(step.args.if_).names
-        inner = [*step.args.then, *step.args.else_]
-    elif step.action == "for_each":
-        names |= interpolation.names(step.args.items)
-        inner = list(step.args.do)
-    else:
-        args = step.args.model_dump(by_alias=True, exclude_none=True)
-        names |= interpolation.names(args)
-        needs = step.action == "set_campaign_status" and not args.get("campaign")
-        names |= {"campaign"} if needs else set()
-        inner = []
-    inner += step.on_error if isinstance(step.on_error, list | tuple) else []
-    return names.union(*map(_names, inner)) if inner else names
-
-
 def _campaigns(tx: Tx, run: Run, definition: Definition) -> list[UUID]:
-    """The campaigns a run is about: what its trigger names, else all of its user's."""
-    named = getattr(definition.trigger, "campaign", None)
-    if named:
-        found = scopes.campaign_named(tx, run.user_id, named)
+    """The campaigns a run is about: what its trigger names, else all of its user's.
+
+    Of an event that belongs to a campaign and does not know which, none: what is meant for one
+    must not be done to all.
+    """
+    trigger = definition.trigger
+    if trigger.campaign:
+        found = scopes.campaign_named(tx, run.user_id, trigger.campaign)
         return [] if found is None else [found]
+    if (
+        isinstance(trigger, EventTrigger)
+        and trigger.event not in _OF_NO_CAMPAIGN
+        and run.trigger in ("event", "replay")
+    ):
+        return []
     return scopes.campaigns_of(tx, run.user_id, MOST_CAMPAIGNS)
 
 
@@ -320,14 +286,17 @@ def _fan_out(tx: Tx, run: Run, campaigns: Sequence[UUID]) -> Turn:
     return Turn(run.id, "done", "succeeded", f"one run for each of {len(campaigns)} campaigns")
 
 
-def _after(tx: Tx, mine: Sequence[Run], turns: Sequence[Turn]) -> None:
-    """What follows from runs that ended: failures in a row, and who was queued behind them."""
+def _after(tx: Tx, mine: Sequence[Run], turns: Sequence[Turn], fanned_out: set[int]) -> None:
+    """What follows from runs that ended: failures in a row, and who was queued behind them.
+
+    One that only made others, one for each campaign, says nothing about how well those went.
+    """
     by_id = {run.id: run for run in mine}
     over = [turn for turn in turns if turn.state in ("done", "dead")]
     counted = [
         (by_id[turn.id].workflow_id, turn.id, turn.state == "dead", turn.reason)
         for turn in over
-        if turn.outcome in ("failed", "succeeded")
+        if turn.outcome in ("failed", "succeeded") and turn.id not in fanned_out
     ]
     if counted:
         health.ended(tx, counted)
