@@ -91,8 +91,7 @@ class Walk:
             return self._waiting(waiting)
         except Failed as another:
             log().info("workflow.on_error_failed", run=self.run.id, reason=str(another))
-        if any(row.action == "wait" and row.state == "running" for row in self._done.values()):
-            waits.forget(self.tx, self.run.id)
+        waits.forget(self.tx, self.run.id)  # its time may be up while it waits
         reason = "outcome_unknown" if failure.outcome == "unknown" else str(failure)
         return Turn(self.run.id, "dead", "failed", reason, str(failure))
 
