@@ -6,29 +6,20 @@ one that comes twice is due the first time; what is due each so many minutes fol
 """
 
 import hashlib
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import islice
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from cronsim import CronSim, CronSimError
-
 from base.errors import Misused
+from rules import cron
 from schemas.triggers import Scheduled
 
 GRACE = timedelta(seconds=60)  # who is later than that has missed it
 MOST_LISTED = 1_000
-_MOST_STEPS = 10_000
-_ALIASES = {
-    "@yearly": "0 0 1 1 *",
-    "@annually": "0 0 1 1 *",
-    "@monthly": "0 0 1 * *",
-    "@weekly": "0 0 * * 0",
-    "@daily": "0 0 * * *",
-    "@midnight": "0 0 * * *",
-    "@hourly": "0 * * * *",
-}
+_MOST_COUNTED = 1_000  # of those by cron that are not listed: "at least" so many
 _UNITS = {"every_seconds": 1, "every_minutes": 60, "every_hours": 3600}
 
 
@@ -37,7 +28,10 @@ class NoNextTime(Misused):
 
 
 class Plan(NamedTuple):
-    """What is due now, what was missed, how many more were missed unlisted, and the next time."""
+    """What is due now, what was missed, how many more were missed unlisted, and the next time.
+
+    By cron `more_missed` is counted to 1,000 only: at least so many.
+    """
 
     fire: list[datetime]
     missed: list[datetime]
@@ -53,8 +47,9 @@ class Schedule:
         self._zone = ZoneInfo(trigger.timezone)
         self._start = None if trigger.start is None else trigger.moment(trigger.start)
         self._end = None if trigger.end is None else trigger.moment(trigger.end)
-        self._cron = _cron(trigger.cron) if trigger.cron is not None else None
-        self.seconds = next(
+        if trigger.cron is not None and (fault := cron.fault(trigger.cron)) is not None:
+            raise NoNextTime(fault)
+        seconds = next(
             (
                 getattr(trigger, name) * unit
                 for name, unit in _UNITS.items()
@@ -62,109 +57,146 @@ class Schedule:
             ),
             None,
         )
+        self._step = None if seconds is None else timedelta(seconds=seconds)
 
     @staticmethod
     def of(trigger: Scheduled) -> "Schedule":
         """The schedule of a trigger, kept for the next who asks; raises `NoNextTime`."""
-        return _schedule(trigger.model_dump_json(exclude={"settings", "campaign"}))
+        return _schedule(
+            trigger.cron,
+            trigger.every_seconds,
+            trigger.every_minutes,
+            trigger.every_hours,
+            trigger.every_days,
+            trigger.at,
+            trigger.timezone,
+            trigger.start,
+            trigger.end,
+        )
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first due time after `moment`, both UTC; None when it is over."""
+        return self._bounded(moment, moment)
+
+    def _bounded(self, moment: datetime, anchor: datetime) -> datetime | None:
         try:
-            found = self._after(moment)
+            found = self._after(moment, anchor)
         except (OverflowError, ValueError):
             return None  # beyond the year 9999
         if found is None or (self._end is not None and found > self._end):
             return None
         return found
 
-    def _after(self, moment: datetime) -> datetime | None:
+    def _after(self, moment: datetime, anchor: datetime) -> datetime | None:
+        """`anchor` is what is counted from when there is no `start`."""
         trigger = self._trigger
         if trigger.at is not None:
             at = trigger.moment(trigger.at)
-            return at if at > moment else None
+            return at if at > moment and (self._start is None or at >= self._start) else None
         if self._start is not None and moment < self._start:
-            if self._cron is None:
+            if trigger.cron is None:
                 return self._start
             moment = self._start - timedelta(microseconds=1)
-        if self._cron is not None:
-            return self._cron_after(moment)
-        if self.seconds is not None:
-            if self._start is None:
-                return moment + timedelta(seconds=self.seconds)
-            step = timedelta(seconds=self.seconds)
-            return self._start + step * ((moment - self._start) // step + 1)
-        assert trigger.every_days is not None
-        return self._days_after(moment, trigger.every_days)
+        if trigger.cron is not None:
+            found = cron.after(trigger.cron, trigger.timezone, moment)
+            if found is None:
+                raise NoNextTime(f"cron {trigger.cron!r} is never due: no such day comes")
+            return found
+        anchor = self._start or anchor
+        if self._step is not None:
+            return anchor + self._step * ((moment - anchor) // self._step + 1)
+        number = self._days(moment, anchor)
+        while (found := self._day(anchor, number)) <= moment:
+            number += 1
+        return found
 
-    def _cron_after(self, moment: datetime) -> datetime | None:
-        assert self._cron is not None
-        local = moment.astimezone(self._zone)
-        try:
-            found: datetime = next(CronSim(self._cron, local))
-        except StopIteration:
-            raise NoNextTime(f"cron `{self._cron}` is never due: no such day comes") from None
-        return found.astimezone(UTC)
+    def _days(self, moment: datetime, anchor: datetime) -> int:
+        """How many whole rounds of `every_days` the wall clock has gone from `anchor`."""
+        assert self._trigger.every_days is not None
+        walls = [one.astimezone(self._zone).replace(tzinfo=None) for one in (anchor, moment)]
+        return max(0, (walls[1] - walls[0]) // timedelta(days=self._trigger.every_days))
 
-    def _days_after(self, moment: datetime, days: int) -> datetime:
-        """Each so many days at the same time of day."""
-        anchor = (self._start or moment).astimezone(self._zone).replace(tzinfo=None)
-        local = moment.astimezone(self._zone).replace(tzinfo=None)
-        steps = max(0, (local - anchor) // timedelta(days=days))
-        while True:
-            wall = anchor + timedelta(days=days * steps)
-            found = _instant(wall, self._zone)
-            if found > moment:
-                return found
-            steps += 1
+    def _day(self, anchor: datetime, number: int) -> datetime:
+        """The time that many rounds after `anchor`: the same time of day."""
+        assert self._trigger.every_days is not None
+        wall = anchor.astimezone(self._zone).replace(tzinfo=None, fold=0)
+        days = timedelta(days=self._trigger.every_days * number)
+        return cron.instant(wall + days, self._zone)
 
-
-def _instant(wall: datetime, zone: ZoneInfo) -> datetime:
-    """A wall time as an instant: the first of two, and after the gap when there is none."""
-    instant = wall.replace(tzinfo=zone, fold=0).astimezone(UTC)
-    back = instant.astimezone(zone).replace(tzinfo=None)
-    if back == wall:
-        return instant
-    # The clock jumped over it. With the offset before the jump it lies behind by as much.
-    before = wall.replace(tzinfo=zone, fold=0).utcoffset()
-    after = wall.replace(tzinfo=zone, fold=1).utcoffset()
-    assert before is not None
-    assert after is not None
-    low, high = sorted(((wall - before), (wall - after)))
-    low, high = low.replace(tzinfo=UTC), high.replace(tzinfo=UTC)
-    start = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == start:
-            low = middle
+    def until(self, due: datetime, now: datetime) -> tuple[list[datetime], int, datetime | None]:
+        """`due` and the times after it until `now`, the last of them; how many before; the next."""
+        last = now if self._end is None else min(now, self._end)
+        first = self._bounded(due, due)
+        if first is None or first > last:
+            return [due], 0, first
+        if self._trigger.cron is not None:
+            found, before = self._crons(self._trigger.cron, first, last)
+        elif self._step is not None:
+            count = (last - first) // self._step + 1
+            before = max(0, count - MOST_LISTED)
+            found = [first + self._step * number for number in range(before, count)]
         else:
-            high = middle
-    return high.replace(microsecond=0)
+            found, before = self._each_day(due, first, last)
+        following = self._bounded(found[-1], due)
+        times = [due, *found]
+        over = max(0, len(times) - MOST_LISTED) if not before else 1
+        return times[over:], before + over, following
+
+    def _crons(self, told: str, first: datetime, last: datetime) -> tuple[list[datetime], int]:
+        """From the last backwards: what is long past is not worth a look."""
+        found: list[datetime] = []
+        for time in islice(
+            cron.before(told, self._trigger.timezone, last), MOST_LISTED + _MOST_COUNTED
+        ):
+            found.append(time)
+            if time <= first:
+                break
+        return found[:MOST_LISTED][::-1], max(0, len(found) - MOST_LISTED)
+
+    def _each_day(
+        self, due: datetime, first: datetime, last: datetime
+    ) -> tuple[list[datetime], int]:
+        anchor = self._start or due
+        begin = self._days(first, anchor)
+        listed = max(begin, self._days(last, anchor) - MOST_LISTED)
+        found: list[datetime] = []
+        with suppress(OverflowError):  # the last one may be the calendar's
+            # While the clock repeats itself, one round more has been than it shows.
+            for number in range(listed, self._days(last, anchor) + 2):
+                found.append(self._day(anchor, number))
+        return [time for time in found if first <= time <= last], listed - begin
 
 
 @lru_cache(5_000)
-def _schedule(dumped: str) -> Schedule:
-    return Schedule(Scheduled.model_validate_json(dumped))
-
-
-@lru_cache(5_000)
-def _cron(expression: str) -> str:
-    """A cron expression that cronsim reads; raises `NoNextTime` when it does not."""
-    plain = _ALIASES.get(expression.strip().lower(), expression.strip())
-    try:
-        CronSim(plain, datetime(2024, 1, 1, tzinfo=UTC))
-    except CronSimError as error:
-        raise NoNextTime(
-            f"cron `{expression[:100]}` cannot be read ({error}): it has five fields, minute hour"
-            " day month weekday, or six with seconds in front, such as `0 9 * * 1-5`"
-        ) from None
-    return plain
+def _schedule(
+    said: str | None,
+    seconds: int | None,
+    minutes: int | None,
+    hours: int | None,
+    days: int | None,
+    at: datetime | None,
+    timezone: str,
+    start: datetime | None,
+    end: datetime | None,
+) -> Schedule:
+    return Schedule(
+        Scheduled(
+            cron=said,
+            every_seconds=seconds,
+            every_minutes=minutes,
+            every_hours=hours,
+            every_days=days,
+            at=at,
+            timezone=timezone,
+            start=start,
+            end=end,
+        )
+    )
 
 
 def plan(trigger: Scheduled, due: datetime, now: datetime) -> Plan:
     """What of the times from `due` to `now` fires, by the trigger's way of catching up."""
-    schedule = Schedule.of(trigger)
-    times, skipped, following = _times(schedule, due, now)
+    times, skipped, following = Schedule.of(trigger).until(due, now)
     late = [moment for moment in times if now - moment > GRACE]
     fresh = times[len(late) :]
     if trigger.catch_up == "all":
@@ -177,37 +209,6 @@ def plan(trigger: Scheduled, due: datetime, now: datetime) -> Plan:
     return Plan([*fire, *fresh], missed, skipped, following)
 
 
-def _times(
-    schedule: Schedule, due: datetime, now: datetime
-) -> tuple[list[datetime], int, datetime | None]:
-    """The times from `due` to `now`, the last of them; how many before; and the one after."""
-    skipped = 0
-    if schedule.seconds is not None:
-        step = timedelta(seconds=schedule.seconds)
-        behind = (now - due) // step - MOST_LISTED
-        if behind > 0:
-            skipped, due = behind, due + step * behind
-    found: list[datetime] = []
-    moment: datetime | None = due
-    steps = 0
-    while moment is not None and moment <= now:
-        if steps == _MOST_STEPS:
-            moment = schedule.next_after(now)
-            break
-        found.append(moment)
-        steps += 1
-        if steps == MOST_LISTED:
-            # Far behind: what lies between is not walked through, so "at least" is said of it.
-            latest = now - (moment - due) / 2
-            if latest > moment:
-                skipped += len(found)
-                found = []
-                moment = latest
-        moment = schedule.next_after(moment)
-    over = len(found) - MOST_LISTED
-    return (found[over:], skipped + over, moment) if over > 0 else (found, skipped, moment)
-
-
 def jitter(workflow_id: str, due: datetime, seconds: float) -> float:
     """How much later than due this time starts, from 0 to `seconds`; always the same."""
     seed = f"{workflow_id}:{due.isoformat()}".encode()
@@ -216,13 +217,10 @@ def jitter(workflow_id: str, due: datetime, seconds: float) -> float:
 
 def upcoming(trigger: Scheduled, moment: datetime, number: int) -> list[datetime]:
     """The next so many due times after `moment`, fewer when it is over before."""
-    return list(_upcoming(Schedule.of(trigger), moment, number))
-
-
-def _upcoming(schedule: Schedule, moment: datetime, number: int) -> Iterator[datetime]:
-    for _ in range(number):
-        found = schedule.next_after(moment)
-        if found is None:
-            return
-        yield found
-        moment = found
+    schedule = Schedule.of(trigger)
+    found: list[datetime] = []
+    following = schedule.next_after(moment)
+    while following is not None and len(found) < number:
+        found.append(following)
+        following = schedule.next_after(following)
+    return found

@@ -44,6 +44,14 @@ DAYS = (
     (BERLIN, "*/30 * * * *", "2026-10-25T00:00",
      ["2026-10-25T00:30", "2026-10-25T01:00", "2026-10-25T01:30", "2026-10-25T02:00"]),
     (BERLIN, "0 9 * * 1-5", "2026-03-27T12:00", ["2026-03-30T07:00", "2026-03-31T07:00"]),
+    # The same with seconds in front
+    (BERLIN, "0 30 2 * * *", "2026-03-27T12:00",
+     ["2026-03-28T01:30", "2026-03-29T01:00", "2026-03-30T00:30"]),
+    (BERLIN, "0 30 2 * * *", "2026-10-23T12:00",
+     ["2026-10-24T00:30", "2026-10-25T00:30", "2026-10-26T01:30"]),
+    # Asked while 02:00 to 03:00 is shown again: what was due the first time is over
+    (BERLIN, "30 2 * * *", "2026-10-25T01:00", ["2026-10-26T01:30"]),
+    (BERLIN, "15,45 2 * * *", "2026-10-25T01:20", ["2026-10-26T01:15", "2026-10-26T01:45"]),
     # 2026-03-08: 02:00 becomes 03:00
     (NEW_YORK, "30 2 * * *", "2026-03-06T12:00",
      ["2026-03-07T07:30", "2026-03-08T07:00", "2026-03-09T06:30"]),
@@ -62,6 +70,13 @@ DAYS = (
      ["2026-04-03T14:45", "2026-04-04T14:45", "2026-04-05T15:15"]),
     (LORD_HOWE, "30 2 * * *", "2026-04-03T00:00",
      ["2026-04-03T15:30", "2026-04-04T16:00", "2026-04-05T16:00"]),
+    # Real time through the half hour that is shown again, and the one that is left out
+    (LORD_HOWE, "30 * * * *", "2026-04-04T14:00",
+     ["2026-04-04T14:30", "2026-04-04T15:00", "2026-04-04T16:00"]),
+    (LORD_HOWE, "*/20 2 * * *", "2026-04-04T10:40",
+     ["2026-04-04T15:30", "2026-04-04T15:50", "2026-04-04T16:10"]),
+    (LORD_HOWE, "30 * * * *", "2026-10-03T14:00",
+     ["2026-10-03T15:00", "2026-10-03T15:30", "2026-10-03T16:30"]),
     (KATHMANDU, "30 2 * * *", "2026-03-28T00:00",
      ["2026-03-28T20:45", "2026-03-29T20:45", "2026-03-30T20:45"]),
     (KATHMANDU, "0 0 1 1 *", "2026-06-01T00:00", ["2026-12-31T18:15", "2027-12-31T18:15"]),
@@ -200,6 +215,67 @@ def test_decades_of_minutes_are_not_walked_through() -> None:
     assert len(found.fire) + len(found.missed) < 1_000
     assert found.more_missed >= 1_000
     assert found.next == at("2026-01-01T00:01")
+
+
+def test_what_was_missed_for_a_year_ends_with_the_latest() -> None:
+    begun, now = at("2025-01-01T00:00"), at("2026-01-01T12:00")
+
+    by_minute = plan(scheduled(cron="* * * * *", end="2025-12-31T00:00:00Z"), begun, now)
+    by_second = plan(scheduled(cron="* * * * * *", catch_up="skip"), begun, now)
+
+    assert by_minute.fire == [at("2025-12-31T00:00")]
+    assert by_minute.missed[-1] == at("2025-12-30T23:59")
+    assert by_minute.more_missed >= 1_000
+    assert by_second.fire[0] == at("2026-01-01T11:59")
+    assert by_second.fire[-1] == now
+    assert by_second.next == at("2026-01-01T12:00:01")
+
+
+@pytest.mark.parametrize("unit", ["every_seconds", "every_minutes", "every_hours", "every_days"])
+def test_nothing_is_due_after_the_end_however_late_it_is_seen(unit: str) -> None:
+    trigger = scheduled(**{unit: 1}, end="2025-01-03T00:00:00Z", catch_up="all")
+
+    found = plan(trigger, at("2025-01-01T00:00"), at("2025-06-01T00:00"))
+
+    assert found.fire[-1] == at("2025-01-03T00:00")
+    assert found.next is None
+
+
+def test_each_day_keeps_its_time_over_an_outage_on_the_day_of_the_jump() -> None:
+    trigger = scheduled(every_days=1, timezone=BERLIN, catch_up="all")
+
+    found = plan(trigger, at("2026-03-28T01:30"), at("2026-03-29T12:00"))
+
+    assert found.fire == [at("2026-03-28T01:30"), at("2026-03-29T01:00")]
+    assert found.next == at("2026-03-30T00:30")
+
+
+@pytest.mark.parametrize("cron", ["0 0 30 2 *", "0 0 31 4 *", "0 0 0 31 2,4 *"])
+def test_a_day_that_never_comes_is_told_from_one_that_cannot_be_read(cron: str) -> None:
+    with pytest.raises(NoNextTime, match="never due"):
+        Schedule.of(scheduled(cron=cron))
+
+
+@given(
+    st.sampled_from(["30 2 * * *", "15,45 1 * * *", "30 * * * *", "*/20 2 * * *", "0 30 1 * * *"]),
+    st.sampled_from([BERLIN, NEW_YORK, LORD_HOWE, KATHMANDU]),
+    st.sampled_from(
+        ["2026-03-29T01:00", "2026-10-25T01:00", "2026-11-01T06:00", "2026-04-04T15:00",
+         "2026-10-03T15:30"]
+    ),
+    st.integers(-7200, 7200),
+)  # fmt: skip
+def test_the_next_time_is_after_the_moment_also_while_clocks_turn(
+    cron: str, zone: str, turn: str, seconds: int
+) -> None:
+    moment = at(turn) + timedelta(seconds=seconds)
+    schedule = Schedule.of(scheduled(cron=cron, timezone=zone))
+
+    found = schedule.next_after(moment)
+
+    assert found is not None
+    assert found > moment
+    assert schedule.next_after(found - timedelta(seconds=1)) == found
 
 
 @given(
