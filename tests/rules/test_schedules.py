@@ -212,7 +212,7 @@ def test_decades_of_minutes_are_not_walked_through() -> None:
     )
 
     assert found.fire[-1] == at("2026-01-01T00:00")
-    assert len(found.fire) + len(found.missed) < 1_000
+    assert len(found.fire) + len(found.missed) <= 1_000
     assert found.more_missed >= 1_000
     assert found.next == at("2026-01-01T00:01")
 
