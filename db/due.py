@@ -48,9 +48,13 @@ def claim(tx: Tx, limit: int) -> tuple[list[Due], datetime]:
 
 
 def seconds_until_next(tx: Tx) -> float | None:
-    """How long until the next workflow or waiting run is due; None when none is within an hour."""
+    """How long until the next workflow or waiting run is due; None when none is within an hour.
+
+    A changed workflow that nobody has looked at is due.
+    """
     row = tx.execute(
         "SELECT extract(epoch FROM least("
+        " (SELECT now() FROM workflow_states WHERE NOT checked LIMIT 1),"
         " (SELECT min(next_run_at) FROM workflows WHERE next_run_at < now() + interval '1 hour'),"
         " (SELECT min(next_attempt_at) FROM workflow_runs WHERE state = 'pending' AND NOT ready"
         "  AND next_attempt_at < now() + interval '1 hour')) - clock_timestamp())::float8"
