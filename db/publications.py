@@ -40,6 +40,7 @@ class Publication(WorkRow, Base):
     )
     user_id: Mapped[UUID]
     held: Mapped[bool] = mapped_column(server_default=false())
+    depth: Mapped[int] = mapped_column(server_default=text("0"))
     created_at: Mapped[CreatedAt]
 
 
@@ -50,16 +51,17 @@ class Due(NamedTuple):
     content_id: UUID
     user_id: UUID
     what: str
+    depth: int = 0  # how many workflows it is the consequence of
 
 
 _LOCKED = f"""
-    WITH soon AS MATERIALIZED (SELECT id, content_id, next_attempt_at FROM publications
+    WITH soon AS MATERIALIZED (SELECT id, content_id, next_attempt_at, depth FROM publications
         WHERE state = 'pending' AND next_attempt_at <= statement_timestamp() AND {{which}}
         ORDER BY next_attempt_at LIMIT {{most}})
     SELECT p.id, c.id, c.user_id,
         CASE WHEN c.status <> 'scheduled' OR c.scheduled_for IS NULL
                 OR c.scheduled_for > statement_timestamp() THEN 'plan'
-            WHEN u.status IN {_WAITING} THEN 'wait' ELSE 'publish' END
+            WHEN u.status IN {_WAITING} THEN 'wait' ELSE 'publish' END, p.depth
     FROM soon p JOIN content c ON c.id = p.content_id JOIN users u ON u.id = c.user_id
     LIMIT %(limit)s FOR NO KEY UPDATE OF c SKIP LOCKED
 """
@@ -93,8 +95,9 @@ def refused(tx: Tx, limit: int) -> list[int]:
     return [row[0] for row in rows]
 
 
-def publish(tx: Tx, content_ids: list[UUID]) -> None:
-    """Publish posts that are held; a trigger takes them off the list."""
+def publish(tx: Tx, content_ids: list[UUID], depth: int) -> None:
+    """Publish posts of one depth that are held; a trigger takes them off the list."""
+    tx.execute("SELECT set_config('hopfleet.depth', %s, true)", (str(depth),))
     # What was published at its time already, and put back, keeps the moment it went out.
     tx.execute(
         "UPDATE content SET status = 'published', published_at ="

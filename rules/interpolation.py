@@ -87,6 +87,26 @@ def render(value: Any, values: Mapping[str, Any]) -> Any:
     return _render(value, values, room, 0)
 
 
+_LITERAL = re.compile(r"([\"'])(\{\{.*?\}\})\1|(\{\{.*?\}\})", re.S)
+
+
+def render_expression(text: str, values: Mapping[str, Any]) -> str:
+    """A condition with every path, quoted or not, filled in as a literal.
+
+    Whatever a value holds, it is a text or a number there, and never a part of the expression.
+    """
+
+    def literal(found: re.Match[str]) -> str:
+        value = render(found[2] or found[3], values)
+        if found[2]:
+            value = _shown(value)
+        if value is not None and not isinstance(value, str | int | float | bool):
+            raise Unrenderable(f"`{found[0][:100]}` is no text or number")
+        return orjson.dumps(value).decode()
+
+    return _LITERAL.sub(literal, text)
+
+
 def _render(value: Any, values: Mapping[str, Any], room: list[int], depth: int) -> Any:
     if depth > _MOST_DEPTH:
         raise Unrenderable(f"it is nested more than {_MOST_DEPTH} deep")

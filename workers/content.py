@@ -94,7 +94,8 @@ def _carry_out(tx: Tx, due: Iterable[Due]) -> None:
     for one in due:
         by_what.setdefault(one.what, []).append(one)
     if going := by_what.get("publish"):
-        publications.publish(tx, [one.content_id for one in going])
+        for depth in sorted({one.depth for one in going}):
+            publications.publish(tx, [one.content_id for one in going if one.depth == depth], depth)
         if publications.are_due(tx, [one.id for one in going]):
             raise Vetoed("A trigger on content kept the post as it was.")
     if waiting := by_what.get("wait"):

@@ -22,6 +22,7 @@ TABLE = (
         content_id UUID UNIQUE REFERENCES content(id) ON DELETE CASCADE,
         user_id UUID NOT NULL,
         held BOOLEAN NOT NULL DEFAULT false,
+        depth INTEGER NOT NULL DEFAULT 0,
         created_at TIMESTAMPTZ NOT NULL DEFAULT now()
     )
     """,
@@ -37,10 +38,14 @@ CREATE FUNCTION hopfleet_plan_content() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF NEW.status = 'scheduled' AND NEW.scheduled_for IS NOT NULL THEN
-        INSERT INTO publications (content_id, user_id, next_attempt_at)
+        INSERT INTO publications (content_id, user_id, next_attempt_at, depth)
         VALUES (NEW.id, NEW.user_id,
-            least(greatest(NEW.scheduled_for, to_timestamp(0)), '9999-12-31 00:00:00+00'))
+            least(greatest(NEW.scheduled_for, to_timestamp(0)), '9999-12-31 00:00:00+00'),
+            -- How many workflows it is the consequence of, as the one that plans it says.
+            coalesce(substring(current_setting('hopfleet.depth', true)
+                FROM '^[0-9]{1,4}$')::int, 0))
         ON CONFLICT (content_id) DO UPDATE SET user_id = EXCLUDED.user_id,
+            depth = EXCLUDED.depth,
             next_attempt_at = EXCLUDED.next_attempt_at, state = 'pending', held = false,
             attempts = 0, reason = NULL, last_error = NULL;
     ELSE

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.interpolation import MOST_CHARACTERS, Unrenderable, names, render
+from rules.interpolation import MOST_CHARACTERS, Unrenderable, names, render, render_expression
 
 VALUES: dict[str, Any] = {
     "campaign": {"name": "Spring", "id": 7, "tags": ["a", {"deep": True}], "none": None},
@@ -117,3 +117,19 @@ def test_any_template_is_filled_in_or_refused(template: Any) -> None:
 def test_a_template_that_cannot_be_read_is_refused_at_once(template: str) -> None:
     with pytest.raises(Unrenderable, match=r"is not closed|is no path"):
         names(template)
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ('event.receipt == "{{ v }}"', 'event.receipt == "\\" || true || \\""'),
+        ("event.receipt == '{{ v }}'", 'event.receipt == "\\" || true || \\""'),
+        ("event.receipt == {{ v }}", 'event.receipt == "\\" || true || \\""'),
+        ("event.amount > {{ n }}", "event.amount > 5"),
+        ('event.sub1 == "{{ n }}"', 'event.sub1 == "5"'),
+    ],
+)
+def test_a_value_in_a_condition_is_never_a_part_of_it(expression: str, expected: str) -> None:
+    values = {"v": '" || true || "', "n": 5}
+
+    assert render_expression(expression, values) == expected

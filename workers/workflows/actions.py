@@ -82,6 +82,7 @@ def schedule_content(doing: Doing, args: Output) -> Output:
     if at.tzinfo is None:
         raise Permanent(f"`{at.isoformat()}` has no time zone")
     content = str(args["content"])
+    workflow_actions.depth(doing.tx, doing.run.depth)
     if not workflow_actions.schedule_content(doing.tx, doing.run.user_id, content, at):
         raise Permanent(f"there is no content {content[:100]} that is not published yet")
     return {"content": content, "at": at.isoformat()}

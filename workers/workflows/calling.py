@@ -44,6 +44,8 @@ _FIRST_PAUSE_SECONDS = 1.0
 _MOST_PAUSE_SECONDS = 60.0
 _AWAY = frozenset({502, 503, 504})
 
+_PATIENT_SECONDS = 5.0
+
 
 class _Lane:
     """A host, its connections, and whether it is worth trying."""
@@ -58,9 +60,10 @@ class _Lane:
         """Send a request over a connection to its very server."""
         caller = self._callers.setdefault(what.server, Caller(self._guard))
         answer = await caller.send(what, seconds, fresh=fresh)
-        self.circuit.heard(
-            failed=answer.outcome in ("unreachable", "unknown") or answer.status in _AWAY
-        )
+        failed = answer.outcome in ("unreachable", "unknown") or answer.status in _AWAY
+        # Whoever gives a server no time learns nothing of it that others should suffer for.
+        if not failed or answer.status in _AWAY or seconds >= _PATIENT_SECONDS:
+            self.circuit.heard(failed=failed)
         self.used_at = steady()
         return answer
 

@@ -64,9 +64,12 @@ def _signing(args: dict[str, Any]) -> frozenset[str]:
 def _http(args: dict[str, Any], scope: Scope) -> Request:
     url = str(args["url"])
     try:
-        host = urlsplit(url).hostname
+        split = urlsplit(url)
+        host = split.hostname
+        # Servers on other ports of a host are others: one that is down says nothing of them.
+        port = f":{split.port}" if split.port else ""
     except ValueError:
-        host = None
+        host, port = None, ""
     if not host:
         raise Permanent("its url is no web address")
     headers = {str(name): str(value) for name, value in (args.get("headers") or {}).items()}
@@ -87,7 +90,7 @@ def _http(args: dict[str, Any], scope: Scope) -> Request:
         "method": method, "url": url, "headers": headers, "body": body,
         "sign": _secret(args.get("sign"), scope),
     }  # fmt: skip
-    return Request("http", host.lower(), what)
+    return Request("http", host.lower() + port, what)
 
 
 def _secret(sign: Any, scope: Scope) -> str | None:

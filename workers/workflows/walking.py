@@ -23,29 +23,13 @@ from schemas.actions import Step
 from schemas.workflows import Definition
 from workers.workflows import actions, outside
 from workers.workflows.actions import Doing
+from workers.workflows.halts import Failed, Waits
 from workers.workflows.scope import Scope
 
 _TRIES = 5
 MOST_BYTES = 8 * 1024 * 1024  # of what steps take and give, in one run
 _RETRY_SECONDS = (1.0, 5.0, 30.0, 120.0)
 _CONDITIONS = "0"
-
-
-class Waits(Exception):
-    """The run can go no further now; `until` None: until somebody tells it."""
-
-    def __init__(self, until: datetime | None, ready: bool = False) -> None:
-        self.until = until
-        self.ready = ready
-
-
-class Failed(Exception):
-    """A step failed for good."""
-
-    def __init__(self, path: str, name: str, error: str, outcome: str = "failed") -> None:
-        super().__init__(f"{name}: {error}")
-        self.path = path
-        self.outcome = outcome
 
 
 class Walk:
@@ -205,10 +189,10 @@ class Walk:
             until = self._until(step, path, name)
             kept = {"until": until and until.isoformat(), "event": step.args.event}
             if step.args.event is not None:
-                where = [str(self._render(path, name, one)) for one in step.args.where]
                 try:
+                    where = [self._literal(one) for one in step.args.where]
                     conditions.compiled(where)
-                except conditions.Unreadable as error:  # what was filled in broke it
+                except (Unrenderable, conditions.Unreadable) as error:  # what was filled in
                     self._give_up(path, name, step, str(error), row)
                 waits.put(self.tx, self.run.id, path, self.run.user_id, step.args.event, where)
             self._keep(path, name, step.action, None, input=kept, row=row, state="running")
@@ -279,6 +263,10 @@ class Walk:
             seconds = step.retry.seconds
         self._keep(path, name, step.action, None, row=row, state="pending", error=error)
         raise Waits(self.scope.now + timedelta(seconds=seconds))
+
+    def _literal(self, expression: str) -> str:
+        values = self.scope.values(interpolation.names(expression))
+        return interpolation.render_expression(expression, self.scope.hidden(values))
 
     def _render(self, path: str, name: str, value: Any) -> Any:
         values = self.scope.values(interpolation.names(value))

@@ -9,6 +9,7 @@ from db.connection import Tx
 from tests import make
 from tests.conftest import Connect
 from tests.workers.workflows.test_running import fire, state, work, write
+from workers.content import publish
 
 
 @pytest.fixture
@@ -45,6 +46,32 @@ def test_content_is_written_scheduled_and_published_by_steps(session: Tx) -> Non
     assert found == (campaign["id"], "About Spring", "published", True, {"by": str(run)})
     told = session.execute("SELECT output->>'published' FROM workflow_steps WHERE name = 'again'")
     assert told.fetchone() == ("false",)
+
+
+def test_content_that_a_workflow_schedules_keeps_how_deep_it_came_from(session: Tx) -> None:
+    user = make.user(session)["id"]
+    listening = write(
+        session, [], user_id=user, trigger_type="event",
+        trigger_config=Jsonb({"event": "content_published"}),
+    )  # fmt: skip
+    session.execute(
+        "UPDATE workflow_states SET listens = 'content_published', checked = true"
+        " WHERE workflow_id = %s", (listening,),
+    )  # fmt: skip
+    steps = [
+        {"name": "post", "create_content": {"type": "blog_post", "body": "text"}},
+        {"schedule_content": {"content": "{{ steps.post.content }}", "at": "{{ input.at }}"}},
+    ]
+    fire(
+        session, write(session, steps, user_id=user), depth=3,
+        input=Jsonb({"input": {"at": "2026-01-01T00:00:00Z"}}),
+    )  # fmt: skip
+
+    work(session)
+    publish()
+
+    found = session.execute("SELECT kind, depth FROM workflow_events").fetchall()
+    assert found == [("content_published", 3)]
 
 
 @pytest.mark.parametrize("refunded", [False, True])
