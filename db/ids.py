@@ -1,6 +1,7 @@
-"""Lists of UUIDs on their way into a statement."""
+"""UUIDs on their way into a statement."""
 
 from collections.abc import Iterable
+from uuid import UUID
 
 
 def array(ids: Iterable[str]) -> str:
@@ -11,3 +12,11 @@ def array(ids: Iterable[str]) -> str:
     Anything that is not a UUID makes the statement fail; it cannot change the statement.
     """
     return "{" + ",".join(sorted(ids)) + "}"
+
+
+def one(told: str) -> UUID | None:
+    """The UUID that a text is; None when it is none, which equals no row's."""
+    try:
+        return UUID(told)
+    except ValueError:
+        return None

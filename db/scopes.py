@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
+from db import ids
 from db.connection import Tx
 
 
@@ -73,8 +74,7 @@ def campaigns_of(tx: Tx, user_id: UUID, limit: int) -> list[UUID]:
 def campaign_named(tx: Tx, user_id: UUID, which: str) -> UUID | None:
     """A user's campaign by id or tracking id."""
     row = tx.execute(
-        "SELECT id FROM campaigns WHERE user_id = %s"
-        " AND (tracking_id = %s OR id::text = lower(%s))",
-        (user_id, which, which),
+        "SELECT id FROM campaigns WHERE user_id = %s AND (tracking_id = %s OR id = %s)",
+        (user_id, which, ids.one(which)),
     ).fetchone()
     return row[0] if row else None

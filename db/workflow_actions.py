@@ -6,6 +6,7 @@ from uuid import UUID
 
 import orjson
 
+from db import ids
 from db.connection import Tx
 
 
@@ -19,8 +20,8 @@ def set_campaign_status(tx: Tx, user_id: UUID, campaign: str, status: str) -> st
     row = tx.execute(
         "UPDATE campaigns c SET status = %s FROM campaigns before"
         " WHERE c.id = before.id AND c.user_id = %s"
-        " AND (c.tracking_id = %s OR c.id::text = lower(%s)) RETURNING before.status",
-        (status, user_id, campaign, campaign),
+        " AND (c.tracking_id = %s OR c.id = %s) RETURNING before.status",
+        (status, user_id, campaign, ids.one(campaign)),
     ).fetchone()
     return str(row[0]) if row else None
 
@@ -57,8 +58,8 @@ def create_content(tx: Tx, new: NewContent) -> UUID:
 def publish_content(tx: Tx, user_id: UUID, content: str) -> bool | None:
     """Publish a user's content; False when it is published already, None when there is none."""
     row = tx.execute(
-        "SELECT status FROM content WHERE user_id = %s AND id::text = lower(%s) FOR NO KEY UPDATE",
-        (user_id, content),
+        "SELECT status FROM content WHERE user_id = %s AND id = %s FOR NO KEY UPDATE",
+        (user_id, ids.one(content)),
     ).fetchone()
     if row is None:
         return None
@@ -74,8 +75,8 @@ def schedule_content(tx: Tx, user_id: UUID, content: str, at: datetime) -> bool:
     """Have a user's content published at a time; False when there is none that is unpublished."""
     done = tx.execute(
         "UPDATE content SET status = 'scheduled', scheduled_for = %s"
-        " WHERE user_id = %s AND id::text = lower(%s) AND status <> 'published'",
-        (at, user_id, content),
+        " WHERE user_id = %s AND id = %s AND status <> 'published'",
+        (at, user_id, ids.one(content)),
     )
     return done.rowcount == 1
 
@@ -106,8 +107,8 @@ def workflow(tx: Tx, user_id: UUID, which: str) -> Other | None:
     row = tx.execute(
         "SELECT w.id, s.version, w.status FROM workflows w"
         " JOIN workflow_states s ON s.workflow_id = w.id"
-        " WHERE w.user_id = %s AND (w.name = %s OR w.id::text = lower(%s))"
-        " ORDER BY w.id::text = lower(%s) DESC, w.created_at LIMIT 1",
-        (user_id, which, which, which),
+        " WHERE w.user_id = %s AND (w.name = %s OR w.id = %s)"
+        " ORDER BY w.id = %s DESC NULLS LAST, w.created_at LIMIT 1",
+        (user_id, which, ids.one(which), ids.one(which)),
     ).fetchone()
     return Other(*row) if row else None
