@@ -9,10 +9,7 @@ The list has 65 items. What no part of ours meets yet:
     51  login: no such part yet
     57  retention of raw webhooks: no such part yet
     60  PostgreSQL roles for each process: no such part yet
-    61  addresses that we call by a stranger's word: no such part yet, nothing calls out
-    62  mail: no such part yet
     63  object storage: no such part yet
-    65  workflow definitions: no such part yet
 
 Shown by tests that stand with what they test:
 

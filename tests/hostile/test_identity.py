@@ -59,6 +59,7 @@ _TENANCY = {
     (b"postback", b"POST"): "the key's own account alone",
     (b"/v1/events", b"POST"): "refused",
     (b"webhooks", b"POST"): "signed by Stripe, or by a key like none",
+    (b"hooks", b"POST"): "the signed key's own workflow alone",
     (b"/healthz", b"GET"): "holds no data",
     (b"/healthz", b"HEAD"): "holds no data",
     (b"/readyz", b"GET"): "holds no data",
