@@ -77,8 +77,15 @@ def create_database(address: str, name: str, template: str = TEMPLATE) -> str:
 
 
 def drop_database(address: str, name: str) -> None:
-    """Drop a database, whoever is still connected to it."""
+    """Drop a database, whoever is still connected to it.
+
+    Not WITH (FORCE): that wants a right to end autovacuum's processes too, which an owner of
+    databases lacks; without it PostgreSQL sends them away by itself.
+    """
     with psycopg.connect(address, autocommit=True) as session:
         session.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = %s AND usename = current_user",
+            [name],
         )
+        session.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
