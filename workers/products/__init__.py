@@ -1,0 +1,1 @@
+"""Products: the catalogue of ClickBank's marketplace, kept as its feed and its API tell."""
