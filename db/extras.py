@@ -186,6 +186,16 @@ EXTRAS: tuple[Extra, ...] = (
         "A changed product fires workflows, whoever changed its row.",
         "products",
     ),
+    Extra("table", "product_syncs", "Each run over the marketplace's feed, and what it found."),
+    Extra("table", "product_states", "What the feed last said, so that it rewrites nothing."),
+    Extra("table", "product_absences", "Products that the last feeds did not list."),
+    Extra("table", "product_history", "Gravity, commission and rank by day."),
+    Extra(
+        "trigger",
+        "products_forget",
+        "A product that somebody else changed is restored by the next feed.",
+        "products",
+    ),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

@@ -28,6 +28,9 @@ from db import (
     orders,
     prices,
     processes,
+    product_history,
+    product_states,
+    product_syncs,
     products,
     publications,
     purges,
@@ -95,6 +98,10 @@ SIDE = (
     gathers.WorkflowGather,
     notices.Notice,
     chores.Chore,
+    product_syncs.ProductSync,
+    product_states.ProductState,
+    product_states.ProductAbsence,
+    product_history.ProductDay,
 )
 
 metadata = Base.metadata

@@ -81,6 +81,10 @@ _FILL = {
     "notices": "(user_id, kind) SELECT {id}, 'trial_ending'",
     "chores": "(name, due_at) SELECT n::text, now()",
     "host_spools": "(place, bytes) SELECT n::text, n",
+    "product_syncs": "(source, asked_by, outcome) SELECT 'feed', 'command', 'applied'",
+    "product_states": "(product_id, clickbank_id, digest) SELECT {id}, n::text, {id}",
+    "product_absences": "(product_id, feeds, since_sync) SELECT {id}, 1, n",
+    "product_history": "(product_id, day, gravity) SELECT {id}, current_date, n / 100.0",
 }
 
 
