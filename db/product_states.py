@@ -11,7 +11,7 @@ from db.table import At, Base, Str100
 class ProductState(Base):
     """A product that a feed has listed, with the hash of all that was told of it.
 
-    A product that anybody else changed has none until the next feed, which restores it.
+    Zeros, of a product that anybody else changed: the next feed restores it.
     """
 
     __tablename__ = "product_states"

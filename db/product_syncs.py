@@ -13,6 +13,7 @@ from db.table import At, Base, CreatedAt, Long, Word
 from db.work import WorkRow
 
 FEED, API, SEARCH = "feed", "api", "search"
+SESSION = "hopfleet sync"  # what the long sessions of a sync are called
 
 
 class ProductSync(WorkRow, Base):
@@ -109,6 +110,24 @@ def take(tx: Tx, sync_id: int | None, host: str, lease_seconds: float) -> Row | 
             " FROM due WHERE work.id = due.id RETURNING work.*",
             {"id": sync_id, "host": host, "lease": lease_seconds},
         ).fetchone()
+
+
+def end_sessions(tx: Tx) -> None:
+    """End what a process that lost its sync has open: it would keep rows and tables locked."""
+    tx.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+        " AND usename = current_user AND datname = current_database()"
+        " AND pid <> pg_backend_pid()",
+        (SESSION,),
+    )
+
+
+def now(tx: Tx) -> datetime:
+    """The database's clock."""
+    row = tx.execute("SELECT clock_timestamp()").fetchone()
+    assert row is not None
+    moment: datetime = row[0]
+    return moment
 
 
 def note(tx: Tx, sync_id: int, attempts: int, **columns: object) -> bool:

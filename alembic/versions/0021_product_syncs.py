@@ -78,13 +78,15 @@ TABLES = (
     """,
 )
 
-# What a sync itself writes keeps its state: it says so for its transaction.
+# What a sync itself writes keeps its state: it says so for its transaction. A row that anybody
+# else changed looks changed to the next feed, which restores it.
 FORGET = """
 CREATE FUNCTION hopfleet_forget_products() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     IF coalesce(current_setting('hopfleet.syncing', true), '') <> 'on' THEN
-        DELETE FROM product_states s USING new_rows n WHERE s.product_id = n.id;
+        UPDATE product_states s SET digest = '00000000-0000-0000-0000-000000000000'
+        FROM new_rows n WHERE s.product_id = n.id;
     END IF;
     RETURN NULL;
 END $$
@@ -98,6 +100,8 @@ FORGETS = (
 
 
 def upgrade() -> None:
+    # Of ours, and of nobody else's: what is only on its way in or out.
+    op.execute("CREATE SCHEMA IF NOT EXISTS archive")
     for statement in (*TABLES, FORGET, FORGETS):
         op.execute(statement)
 
@@ -107,3 +111,4 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION hopfleet_forget_products()")
     for table in ("product_history", "product_absences", "product_states", "product_syncs"):
         op.execute(f"DROP TABLE {table}")
+    op.execute("DROP SCHEMA archive CASCADE")
