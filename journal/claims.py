@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -280,6 +280,13 @@ def depth(kind: Kind) -> Depth:
     if first:
         oldest = max(0.0, seconds + micros / 1e6 - int(first[0][0].split(b"-")[0]) / 1000)
     return Depth(items, in_flight, round(oldest, 3))
+
+
+def backlog(kinds: Sequence[Kind]) -> int:
+    """How many items wait or are in flight in these streams; raises `StoreAway`."""
+    with errors():
+        counts = cast(Any, client().mget([items_key(kind) for kind in kinds]))
+        return sum(int(count or 0) for count in counts)
 
 
 def oldest_batch_at(kind: Kind) -> datetime | None:
