@@ -68,8 +68,8 @@ _APPLY = """
     WITH part AS MATERIALIZED (
         SELECT c.clickbank_id, c.path, c.rank, c.digest, t.title, t.description, t.commission_rate,
             t.commission_amount, t.initial_sale_amount, t.gravity, t.rebill,
-            t.elements || CASE WHEN c.told IS NULL THEN '{{}}'
-                ELSE jsonb_build_object('PopularityRank', c.told) END
+            t.elements || jsonb_strip_nulls(
+                jsonb_build_object('PopularityRank', coalesce(c.told, c.rank::text)))
             || jsonb_build_object('categories', c.categories, 'feed', %(feed)s::jsonb) AS snapshot
         FROM changes c JOIN LATERAL (SELECT * FROM {contents} x
             WHERE x.clickbank_id = c.clickbank_id AND x.digest = c.content LIMIT 1) t ON true
@@ -212,6 +212,7 @@ class Stage:
         # Said for this transaction: what it writes is what the feed tells.
         tx.execute("SET LOCAL hopfleet.syncing = 'on'")
         tx.execute("SET LOCAL work_mem = '64MB'")
+        tx.execute("SET LOCAL jit = off")  # it would compile each chunk anew
         tx.execute("SET LOCAL lock_timeout = '60s'")
         tx.execute("SET LOCAL statement_timeout = 0")
         tx.execute("SET LOCAL idle_in_transaction_session_timeout = 0")

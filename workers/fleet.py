@@ -19,6 +19,7 @@ from workers.broker import broker
 from workers.lifeline import Lifeline
 from workers.maintenance import purges
 from workers.orders import Orders
+from workers.products import actors as products
 from workers.tally import CountRuns
 from workers.workflows import actors as workflows
 
@@ -43,6 +44,7 @@ __all__ = [
     "conversions",
     "held",
     "hooks",
+    "products",
     "purges",
     "stripe",
     "webhooks",

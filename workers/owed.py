@@ -8,6 +8,7 @@ from db.calls import Call
 from db.deliveries import BonusDelivery
 from db.gathers import WorkflowGather
 from db.held import HeldEvent
+from db.product_syncs import ProductSync
 from db.publications import Publication
 from db.purges import Purge
 from db.runs import WorkflowRun
@@ -43,6 +44,7 @@ OWED = (
     Owed(Queue.MAINTENANCE, Purge, "purges.run"),
     Owed(Queue.WORKFLOWS, WorkflowRun, "workflows.run"),
     Owed(Queue.WORKFLOWS, Call, "calls.send"),
+    Owed(Queue.PRODUCTS, ProductSync, "products.sync"),
 )
 
 

@@ -29,7 +29,7 @@ STORES = {"postgres": start_postgres, "journal": start_journal, "broker": start_
 PROGRAMS = {
     "ingest": ("ingest",),
     "worker": ("worker", "clicks", "conversions"),
-    "upkeep": ("worker", "webhooks", "bonuses", "workflows", "content", "maintenance"),
+    "upkeep": ("worker", "webhooks", "bonuses", "workflows", "content", "products", "maintenance"),
     "scheduler": ("scheduler",),
 }
 # Started only by tests that need them.
