@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn
 from xml.parsers.expat import ErrorString, ExpatError, ParserCreate, XMLParserType, errors
 
 from integrations.feed_files import FeedRefused
+from integrations.feed_plain import CONTROLS, SPACE, fields
 from integrations.feed_text import meant
 
 _MOST_PROLOG = 1 << 20  # bytes before the first element
@@ -20,8 +21,10 @@ _MOST_DEPTH = 100
 _MOST_NAMES = 10_000  # of elements and attributes
 _MOST_STANDS_FOR = 200  # characters of a declared entity
 _MOST_ID = 100
+_MOST_REST = 1 << 20  # characters of a site that is taken the short way
 _MOST_HELD = 10_000  # sites that wait for their category's name
 
+_START, _END = "<Site>", "</Site>"
 _CUT = frozenset(
     errors.codes[said]
     for said in (
@@ -85,6 +88,10 @@ class Listing:
         self._texts: list[str] = []
         self._characters = 0
         self._elements: dict[str, str] = {}
+        self._rest = ""  # from behind a site on, what has not been looked at yet
+        self._lines = 0  # that the parser has not seen
+        self._left_at = -1  # the parser's byte where it has last left a site
+        self._is_behind_site = False  # whether that is where it stands
         self._parser = self._make()
 
     def _make(self) -> XMLParserType:
@@ -100,23 +107,58 @@ class Listing:
         return parser
 
     def take(self, text: str, *, is_last: bool) -> None:
-        """Read on."""
+        """Read on; `text` has no carriage returns."""
+        text, at = self._rest + text, 0
+        self._rest = ""
+        is_odd = _is_odd(text)
+        while True:
+            if self._is_behind_site and not is_odd:
+                at = self._take_plain(text, at)
+            end = text.find(_END, at)
+            if end < 0:
+                break
+            self._parse(text[at : end + len(_END)])
+            at = end + len(_END)
+        if self._is_behind_site and not is_last and len(text) - at < _MOST_REST:
+            self._rest = text[at:]
+        else:
+            self._parse(text[at:], is_last=is_last)
+
+    def _take_plain(self, text: str, at: int) -> int:
+        """Take the plain sites that follow upon one another; returns where something else is."""
+        began = at
+        while True:
+            start = text.find(_START, at)
+            end = text.find(_END, start)
+            if start < 0 or end < 0 or text[at:start].strip(SPACE):
+                break
+            found = fields(text[start + len(_START) : end])
+            if found is None:
+                break
+            self._list(found)
+            at = end + len(_END)
+        self._lines += text.count("\n", began, at)
+        return at
+
+    def _parse(self, text: str, *, is_last: bool = False) -> None:
         data = text.encode()
         self._fed += len(data)
         try:
             self._parser.Parse(data, is_last)
         except ExpatError as error:
             self._refuse(error.lineno, _said(error, is_last=is_last))
+        # Otherwise this site's end stands in a comment, or the like.
+        self._is_behind_site = self._left_at == self._fed - len(_END)
         if self._sites != self._sites_before:
             self._sites_before, self._fed_at_site = self._sites, self._fed
         elif self._fed - self._fed_at_site > _MOST_BETWEEN:
-            self._refuse_here(f"{_MOST_BETWEEN >> 20} MiB without a product")
+            self._refuse_here(f"holds {_MOST_BETWEEN >> 20} MiB without a product")
         if self._fed - self._parser.CurrentByteIndex > _MOST_TOKEN + len(data):
-            self._refuse_here("a tag or a comment that does not end")
+            self._refuse_here("holds a tag or a comment that does not end")
         if not self._has_root and self._fed > _MOST_PROLOG:
-            self._refuse_here("no element at its beginning")
+            self._refuse_here("has no element at its beginning")
         if len(self._parser.intern) > _MOST_NAMES:
-            self._refuse_here("too many different elements")
+            self._refuse_here("holds too many different elements")
 
     # Outside of sites
 
@@ -128,7 +170,7 @@ class Listing:
         if name == "Site":
             self._enter()
         elif len(self._outside) > _MOST_DEPTH:
-            self._refuse_here("elements within elements without an end")
+            self._refuse_here("holds elements within elements without an end")
         elif name == "Category":
             self._category = _Category(self._category)
             self._unnamed += 1
@@ -155,7 +197,7 @@ class Listing:
         if local.lower() == "html":
             raise FeedRefused("html", "The feed is a web page: its address leads elsewhere now.")
         if local != "Catalog":
-            self._refuse_here(f"{local[:40]!r} where Catalog should be")
+            self._refuse_here(f"holds {local[:40]!r} where Catalog should be")
 
     def _is_unnamed(self) -> bool:
         return self._category is not None and self._category.name is None
@@ -192,7 +234,9 @@ class Listing:
     def _text(self, text: str) -> None:
         self._characters += len(text)
         if self._characters > _MOST_TEXTS:
-            self._refuse_here(f"more than {_MOST_TEXTS >> 20} million characters in one place")
+            self._refuse_here(
+                f"holds more than {_MOST_TEXTS >> 20} million characters in one place"
+            )
         self._texts.append(text)
 
     def _entity(self, name: str, _: object) -> None:
@@ -212,7 +256,7 @@ class Listing:
         if len(self._inside) == 1:
             self._texts.clear()
         elif len(self._inside) > _MOST_DEPTH:
-            self._refuse_here("elements within elements without an end")
+            self._refuse_here("holds elements within elements without an end")
 
     def _finishes(self, name: str) -> None:
         if not self._inside:
@@ -228,10 +272,14 @@ class Listing:
         self._parser.EndElementHandler = self._ends
         self._listen(None)
         self._outside.pop()
-        self._sites += 1
+        self._left_at = self._parser.CurrentByteIndex
         elements = self._elements
         if self._prefix:
             elements = {name.removeprefix(self._prefix): elements[name] for name in elements}
+        self._list(elements)
+
+    def _list(self, elements: dict[str, str]) -> None:
+        self._sites += 1
         clickbank_id = elements.get("Id", "").strip().lower()
         if not _is_id(clickbank_id):
             self.skipped += 1
@@ -250,17 +298,23 @@ class Listing:
         if value is None or name in _PREDEFINED:
             return  # of a file or an address: it is never read
         if "&" in value or len(value) > _MOST_STANDS_FOR:
-            self._refuse_here("an entity that stands for too much")
+            self._refuse_here("holds an entity that stands for too much")
 
     def _defaults(self, _: str, __: str, ___: str, value: str | None, ____: object) -> None:
         if value and len(value) > _MOST_STANDS_FOR:
-            self._refuse_here("an attribute that stands for too much")
+            self._refuse_here("holds an attribute that stands for too much")
 
     def _refuse_here(self, what: str) -> NoReturn:
-        self._refuse(self._parser.CurrentLineNumber, f"holds {what}")
+        self._refuse(self._parser.CurrentLineNumber, what)
 
     def _refuse(self, line: int, what: str) -> NoReturn:
-        raise FeedRefused("damaged", f"The feed {what}, in line {line}.") from None
+        raise FeedRefused("damaged", f"The feed {what}, in line {line + self._lines}.") from None
+
+
+def _is_odd(text: str) -> bool:
+    """Whether it holds what XML forbids: then the parser is to say so."""
+    data = text.encode()
+    return len(data) != len(data.translate(None, CONTROLS)) or "\ufffe" in text or "\uffff" in text
 
 
 def _is_id(text: str) -> bool:

@@ -5,6 +5,7 @@ files that call themselves ISO-8859-1 or UTF-8, and as `&#150;`.
 """
 
 import codecs
+import io
 import re
 from collections.abc import Callable
 from typing import NamedTuple
@@ -43,7 +44,7 @@ def reading(head: bytes) -> Reading | None:
     for mark, name in _MARKS:
         if head.startswith(mark):
             skipped = 0 if b"<" in mark else len(mark)
-            return Reading(skipped, codecs.getincrementaldecoder(name)(_errors(name)).decode)
+            return Reading(skipped, _decoder(name))
     told = _DECLARATION.match(head[:HEAD_BYTES])
     named = told[1].decode().lower() if told else "utf-8"
     if named.startswith(("utf-16", "utf16", "ucs-2", "utf-32", "utf32")):
@@ -55,11 +56,14 @@ def reading(head: bytes) -> Reading | None:
     if not _PLAIN.fullmatch(name):
         return None
     name = {"iso8859-1": "latin-1", "ascii": "utf-8"}.get(name, name)
-    return Reading(0, codecs.getincrementaldecoder(name)(_errors(name)).decode)
+    return Reading(0, _decoder(name))
 
 
-def _errors(name: str) -> str:
-    return _ERRORS if name in ("utf-8", "cp1252") else "strict"
+def _decoder(name: str) -> Callable[[bytes, bool], str]:
+    """Lines end with \\n, whatever they end with in the file: as XML has it."""
+    errors = _ERRORS if name in ("utf-8", "cp1252") else "strict"
+    characters = codecs.getincrementaldecoder(name)(errors)
+    return io.IncrementalNewlineDecoder(characters, translate=True).decode
 
 
 def meant(text: str) -> str:
