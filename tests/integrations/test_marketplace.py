@@ -1,5 +1,6 @@
 """The marketplace feed: what its sample says, to the letter, and that a part of it is nothing."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from integrations.feeds import FeedRefused, opened
 from integrations.marketplace import Site, sites
 from rules.products import content, path, rank
+from tests.feed_making import refusal_of, sites_of
 
 SAMPLE = Path(__file__).parents[1] / "data" / "marketplace_sample.xml"
 GARDEN, CRAFTS = "Home & Garden", "Home & Garden > Crafts & Hobbies"
@@ -43,9 +45,9 @@ EXPECTED = """
 """.strip()
 
 
-def read(file: Path) -> list[Site]:
-    """All sites of a feed."""
-    with opened(file) as feed:
+def read() -> list[Site]:
+    """All sites of the sample."""
+    with opened(SAMPLE) as feed:
         return list(sites(feed))
 
 
@@ -58,7 +60,7 @@ def row(site: Site) -> str:
 
 
 def test_the_sample_says_exactly_what_its_reference_describes() -> None:
-    found = read(SAMPLE)
+    found = read()
 
     names = {"GARDEN": GARDEN, "CRAFTS": CRAFTS, "SCHOOL": SCHOOL, "EXAMS": EXAMS}
     assert [row(site) for site in found] == [
@@ -71,8 +73,7 @@ def test_the_sample_says_exactly_what_its_reference_describes() -> None:
 
 def test_descriptions_of_the_sample_are_whole_or_empty() -> None:
     told = {
-        site.clickbank_id: content(site.clickbank_id, site.elements).description
-        for site in read(SAMPLE)
+        site.clickbank_id: content(site.clickbank_id, site.elements).description for site in read()
     }
 
     assert {name for name, text in told.items() if not text} == {
@@ -88,7 +89,7 @@ def test_descriptions_of_the_sample_are_whole_or_empty() -> None:
 
 
 def test_elements_are_kept_as_they_stand() -> None:
-    by_id = {site.clickbank_id: site.elements for site in read(SAMPLE)}
+    by_id = {site.clickbank_id: site.elements for site in read()}
 
     assert by_id["hearthlog"] == {
         "Id": "HEARTHLOG",
@@ -113,30 +114,35 @@ def test_elements_are_kept_as_they_stand() -> None:
     assert "PercentPerRebill" not in by_id["fernmill"]
 
 
-def test_a_feed_cut_at_any_byte_is_refused(tmp_path: Path) -> None:
+def passing(sizes: Iterable[int]) -> list[int]:
+    """At which sizes a cut sample is taken for a feed."""
     whole = SAMPLE.read_bytes()
-    end = whole.rindex(b">") + 1
-    file = tmp_path / "cut.xml"
-    passed = []
-    for size in range(end):
-        file.write_bytes(whole[:size])
+    found = []
+    for size in sizes:
         try:
-            read(file)
+            sites_of(whole[:size])
         except FeedRefused:
             continue
-        passed.append(size)
-    file.write_bytes(whole[:end])
+        found.append(size)
+    return found
 
-    assert passed == []
-    assert len(read(file)) == 26
+
+def test_a_feed_that_is_cut_is_refused_wherever_it_is_cut() -> None:
+    whole = SAMPLE.read_bytes()
+    end = whole.rindex(b">") + 1
+
+    assert passing(range(0, end - 300, 61)) == []
+    assert passing(range(end - 300, len(whole) + 1)) == list(range(end, len(whole) + 1))
+    assert len(sites_of(whole[:end])) == 26
+
+
+@pytest.mark.long
+def test_a_feed_cut_at_any_byte_is_refused() -> None:
+    end = SAMPLE.read_bytes().rindex(b">") + 1
+
+    assert passing(range(end)) == []
 
 
 @pytest.mark.parametrize("size", [0, 1, 20])
-def test_a_feed_of_nothing_but_space_is_empty(tmp_path: Path, size: int) -> None:
-    file = tmp_path / "feed.xml"
-    file.write_bytes(b"\n" * size)
-
-    with pytest.raises(FeedRefused) as refused:
-        read(file)
-
-    assert refused.value.reason == "empty"
+def test_a_feed_of_nothing_but_space_is_empty(size: int) -> None:
+    assert refusal_of(b"\n" * size).reason == "empty"
