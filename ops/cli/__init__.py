@@ -31,6 +31,7 @@ GROUPS = {
         "keys": "Add, list and revoke API keys.",
         "campaigns": "Add, list, change and delete campaigns and their links.",
         "links": "Show the addresses of a campaign, ready to be pasted.",
+        "products": "Keep ClickBank's catalogue in sync; search it, and see what changed.",
         "events": "Watch events arrive, or import them from access logs.",
         "bots": "Say who is a bot and who is not: own user agents and networks.",
     },

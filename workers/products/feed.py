@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import orjson
 
-from base.logs import log
 from base.settings import settings
 from db import product_syncs
 from db.connection import Tx, transaction
@@ -67,7 +66,7 @@ def sync(row: Row, keeping: Keeping, said: Said) -> None:
         keeping.note(digest=digest, feed_at=dated)
         if not row["is_forced"]:
             _unless(feed_refusals.by_date(dated, last["feed_at"] if last else None))
-        listings = _stage(row, path, staged, keeping, said)
+        _stage(row, path, staged, keeping, said)
         seen = _merge(staged, keeping, said)
         refusal = feed_refusals.by_size(seen, last["seen"] if last else None)
         if refusal and not (row["is_forced"] and seen):
@@ -76,9 +75,7 @@ def sync(row: Row, keeping: Keeping, said: Said) -> None:
         raise Refused(Refusal(error.reason, str(error))) from None
     about = {"name": name, "date": dated.isoformat().replace("+00:00", "Z") if dated else None}
     is_new = last is None or last["digest"] != digest
-    applied = _apply(row, staged, keeping, said, orjson.dumps(about).decode(), seen, is_new)
-    counts = {"listings": listings, **applied._asdict()}
-    log().info("products.applied", id=row["id"], **counts)
+    _apply(row, staged, keeping, said, orjson.dumps(about).decode(), seen, is_new)
 
 
 def clear(row: Row) -> None:

@@ -8,7 +8,6 @@ import psycopg
 
 from base.clock import steady
 from base.errors import Misused, Permanent, Transient
-from base.logs import log
 from db import product_syncs, work
 from db.connection import Tx, transaction
 from db.product_syncs import FEED, ProductSync, Row
@@ -16,9 +15,11 @@ from workers.products import feed
 from workers.products.feed import Progress, Refused, Said
 from workers.products.keeping import LEASE_SECONDS, Keeping, LeaseLost, Stopped
 
-__all__ = ["Busy", "Progress", "Report", "ask", "run", "take"]
+__all__ = ["Busy", "Progress", "Report", "ask", "begin", "carry_out", "run", "take"]
 
 _LIMIT_SECONDS = 10.0
+_JUST_BEGUN = "Another sync of products has just begun; try again when it is done."
+COMMAND = "command"
 _COUNTED = ("seen", "inserted", "updated", "unchanged", "missing", "listings")
 _DELAYS_SECONDS = (60.0, 300.0, 1800.0, 7200.0, 7200.0, 7200.0)
 
@@ -51,6 +52,21 @@ def ask(tx: Tx, source: str, address: str | None, *, is_forced: bool, asked_by: 
     return product_syncs.ask(tx, source, address, is_forced=is_forced, asked_by=asked_by)
 
 
+def begin(source: str, address: str | None, *, is_forced: bool) -> Row:
+    """Ask for a sync and take it at once, before any worker does; raises `Busy` and `Misused`."""
+    try:
+        with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+            if other := product_syncs.running(tx):
+                raise Busy(_busy(other))
+            asked = ask(tx, source, address, is_forced=is_forced, asked_by=COMMAND)
+            row = product_syncs.take(tx, asked, socket.gethostname(), LEASE_SECONDS)
+            product_syncs.end_sessions(tx)
+    except psycopg.errors.UniqueViolation:  # both saw none running
+        raise Busy(_JUST_BEGUN) from None
+    assert row is not None
+    return row
+
+
 def take(sync_id: int | None = None) -> Row | None:
     """Begin a sync, or the longest waiting; None when there is none. Raises `Busy`."""
     try:
@@ -62,7 +78,7 @@ def take(sync_id: int | None = None) -> Row | None:
                 product_syncs.end_sessions(tx)
             return row
     except psycopg.errors.UniqueViolation:  # both saw none running
-        raise Busy("Another sync of products has just begun; try again when it is done.") from None
+        raise Busy(_JUST_BEGUN) from None
 
 
 def run(sync_id: int, said: Said = lambda progress: None) -> Report:
@@ -86,6 +102,9 @@ def carry_out(row: Row, said: Said) -> Report:
             _refuse(row, error)
         except Stopped:
             _give_back(row)
+            raise
+        except KeyboardInterrupt:
+            _cancel(row)
             raise
         except LeaseLost:
             raise
@@ -122,13 +141,18 @@ def _report(sync_id: int, seconds: float) -> Report:
 
 
 def _refuse(row: Row, error: Refused) -> None:
-    log().warning("products.refused", id=row["id"], reason=error.refusal.reason)
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         product_syncs.note(
             tx, row["id"], row["attempts"], state="done", outcome="refused", lease_until=None,
             reason=error.refusal.reason, refused=error.refusal.sentence, done_share=None,
             finished_at=product_syncs.now(tx),
         )  # fmt: skip
+
+
+def _cancel(row: Row) -> None:
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        work.finish(tx, ProductSync, row["id"], row["attempts"], "cancelled")
+    feed.clear(row)
 
 
 def _give_back(row: Row) -> None:
@@ -141,7 +165,7 @@ def _again(row: Row, error: Exception) -> None:
     told = str(error) if isinstance(error, Transient) else type(error).__name__
     tries = row["attempts"]
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        if row["asked_by"] == "command" or tries > len(_DELAYS_SECONDS):
+        if row["asked_by"] == COMMAND or tries > len(_DELAYS_SECONDS):
             work.bury(tx, ProductSync, row["id"], tries, "away", told)
         else:
             work.retry(tx, ProductSync, row["id"], tries, _DELAYS_SECONDS[tries - 1], told)
