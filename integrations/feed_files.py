@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -97,7 +98,9 @@ class _File(io.FileIO):
     """A file that is never read in pieces as large as a hostile zip may ask for."""
 
     def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0 or size > _MOST_LISTED:
+        if size is None or size < 0:
+            size = max(0, os.fstat(self.fileno()).st_size - self.tell())
+        if size > _MOST_LISTED:
             raise zipfile.BadZipFile("its list of files is too long")
         return super().read(size) or b""
 

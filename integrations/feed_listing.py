@@ -17,6 +17,7 @@ _MOST_PROLOG = 1 << 20  # bytes before the first element
 _MOST_TOKEN = 4 << 20  # bytes of a tag or a comment
 _MOST_TEXTS = 8 << 20  # characters within a site
 _MOST_BETWEEN = 64 << 20  # bytes from one site to the next
+_PIECE_COSTS = 50  # a text between two tags takes memory as if it had so many characters more
 _MOST_DEPTH = 100
 _MOST_NAMES = 10_000  # of elements and attributes
 _MOST_STANDS_FOR = 200  # characters of a declared entity
@@ -232,7 +233,7 @@ class Listing:
         self._parser.CharacterDataHandler = handler
 
     def _text(self, text: str) -> None:
-        self._characters += len(text)
+        self._characters += len(text) + _PIECE_COSTS
         if self._characters > _MOST_TEXTS:
             self._refuse_here(
                 f"holds more than {_MOST_TEXTS >> 20} million characters in one place"
