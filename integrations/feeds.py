@@ -31,6 +31,7 @@ _DENIED = frozenset({401, 402, 403, 407, 451})
 _LATER = frozenset({408, 425, 429})
 _UNFINISHED = ".part"
 _KINDS = ((b"PK", "zip"), (b"\x1f\x8b", "gz"))
+_HOST = re.compile(rb"[A-Za-z0-9._:-]+")
 _WEB = re.compile(r"\s*(?:text/html|application/xhtml)", re.IGNORECASE)
 
 
@@ -75,17 +76,18 @@ def fetch(
     """
     since = {"If-None-Match": etag, "If-Modified-Since": last_modified}
     asked = {name: value for name, value in since.items() if value}
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder, limits)
     part = folder / f"{secrets.token_hex(8)}{_UNFINISHED}"
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        _sweep(folder, limits)
         with part.open("xb") as file:
             told = asyncio.run(_transfer(_address(url), asked, file, said, limits))
         return None if told is None else _keep(part, *told)
     except OSError as error:
         raise FeedAway(f"The feed cannot be written: {error.strerror or error}.") from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _address(url: str) -> httpx.URL:
@@ -93,7 +95,7 @@ def _address(url: str) -> httpx.URL:
         found = httpx.URL(url)
     except (httpx.InvalidURL, UnicodeError, ValueError, TypeError):
         found = httpx.URL("")
-    if found.scheme not in ("http", "https") or not found.host:
+    if found.scheme not in ("http", "https") or not _HOST.fullmatch(found.raw_host):
         raise FeedRefused("address", "The feed's address must begin with http:// or https://.")
     return found
 
