@@ -71,7 +71,7 @@ def line(text: str) -> str:
     if "<" in text:
         text = _INLINE.sub("", _BREAKING.sub(" ", text))
     text = " ".join(text.split())
-    return text if text.isprintable() else _UNWANTED.sub("", text).strip()
+    return text if text.isprintable() else " ".join(_UNWANTED.sub("", text).split())
 
 
 def _decoded(found: re.Match[str]) -> str:
@@ -134,7 +134,7 @@ def _rounded(value: Decimal) -> Decimal | None:
 def path(names: Iterable[str]) -> str:
     """Categories from the main one down, as the column holds them; '' for none."""
     told = [name for name in map(line, names) if name]
-    return BETWEEN.join(told)[:MOST_PATH].rstrip()
+    return BETWEEN.join(told)[:MOST_PATH].rstrip().removesuffix(" >")
 
 
 def chosen(places: Sequence[Place]) -> Place:
