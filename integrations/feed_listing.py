@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn
 from xml.parsers.expat import ErrorString, ExpatError, ParserCreate, XMLParserType, errors
 
 from integrations.feed_files import FeedRefused
-from integrations.feed_plain import CONTROLS, SPACE, fields
+from integrations.feed_plain import END, Layouts, is_odd
 from integrations.feed_text import meant
 
 _MOST_PROLOG = 1 << 20  # bytes before the first element
@@ -25,7 +25,6 @@ _MOST_ID = 100
 _MOST_REST = 1 << 20  # characters of a site that is taken the short way
 _MOST_HELD = 10_000  # sites that wait for their category's name
 
-_START, _END = "<Site>", "</Site>"
 _CUT = frozenset(
     errors.codes[said]
     for said in (
@@ -89,6 +88,7 @@ class Listing:
         self._texts: list[str] = []
         self._characters = 0
         self._elements: dict[str, str] = {}
+        self._layouts = Layouts()
         self._rest = ""  # from behind a site on, what has not been looked at yet
         self._lines = 0  # that the parser has not seen
         self._left_at = -1  # the parser's byte where it has last left a site
@@ -111,15 +111,15 @@ class Listing:
         """Read on; `text` has no carriage returns."""
         text, at = self._rest + text, 0
         self._rest = ""
-        is_odd = _is_odd(text)
+        odd = is_odd(text)
         while True:
-            if self._is_behind_site and not is_odd:
+            if self._is_behind_site and not odd:
                 at = self._take_plain(text, at)
-            end = text.find(_END, at)
+            end = text.find(END, at)
             if end < 0:
                 break
-            self._parse(text[at : end + len(_END)])
-            at = end + len(_END)
+            self._parse(text[at : end + len(END)])
+            at = end + len(END)
         if self._is_behind_site and not is_last and len(text) - at < _MOST_REST:
             self._rest = text[at:]
         else:
@@ -128,16 +128,9 @@ class Listing:
     def _take_plain(self, text: str, at: int) -> int:
         """Take the plain sites that follow upon one another; returns where something else is."""
         began = at
-        while True:
-            start = text.find(_START, at)
-            end = text.find(_END, start)
-            if start < 0 or end < 0 or text[at:start].strip(SPACE):
-                break
-            found = fields(text[start + len(_START) : end])
-            if found is None:
-                break
-            self._list(found)
-            at = end + len(_END)
+        while found := self._layouts.take(text, at):
+            elements, at = found
+            self._list(elements)
         self._lines += text.count("\n", began, at)
         return at
 
@@ -149,7 +142,7 @@ class Listing:
         except ExpatError as error:
             self._refuse(error.lineno, _said(error, is_last=is_last))
         # Otherwise this site's end stands in a comment, or the like.
-        self._is_behind_site = self._left_at == self._fed - len(_END)
+        self._is_behind_site = self._left_at == self._fed - len(END)
         if self._sites != self._sites_before:
             self._sites_before, self._fed_at_site = self._sites, self._fed
         elif self._fed - self._fed_at_site > _MOST_BETWEEN:
@@ -310,12 +303,6 @@ class Listing:
 
     def _refuse(self, line: int, what: str) -> NoReturn:
         raise FeedRefused("damaged", f"The feed {what}, in line {line + self._lines}.") from None
-
-
-def _is_odd(text: str) -> bool:
-    """Whether it holds what XML forbids: then the parser is to say so."""
-    data = text.encode()
-    return len(data) != len(data.translate(None, CONTROLS)) or "\ufffe" in text or "\uffff" in text
 
 
 def _is_id(text: str) -> bool:

@@ -25,6 +25,7 @@ Said = Callable[[int, int | None], None]
 
 _MOST_REDIRECTS = 5
 _HEAD_BYTES = 4096  # by which a web page is told
+_MOST_HEADER = 500
 _PIECE = 1 << 20
 _GONE = frozenset({404, 410})
 _DENIED = frozenset({401, 402, 403, 407, 451})
@@ -210,7 +211,8 @@ def _keep(part: Path, headers: httpx.Headers, head: bytes) -> Fetched:
     """Give the file its name and its date, for good."""
     kind = next((kind for mark, kind in _KINDS if head.startswith(mark)), "xml")
     path = part.with_suffix(f".{kind}")
-    dated = _date(headers.get("Last-Modified"))
+    told = headers.get("Last-Modified")
+    dated = _date(told)
     if dated is not None:
         os.utime(part, (dated.timestamp(), dated.timestamp()))
     part.rename(path)
@@ -220,7 +222,12 @@ def _keep(part: Path, headers: httpx.Headers, head: bytes) -> Fetched:
     finally:
         os.close(folder)
     size = path.stat().st_size
-    return Fetched(path, headers.get("ETag"), headers.get("Last-Modified"), dated, size)
+    return Fetched(path, _short(headers.get("ETag")), _short(told), dated, size)
+
+
+def _short(header: str | None) -> str | None:
+    """What is sent back the next time, unless a server has made a novel of it."""
+    return header if header and len(header) <= _MOST_HEADER and header.isprintable() else None
 
 
 def _date(text: str | None) -> datetime | None:

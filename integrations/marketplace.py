@@ -38,7 +38,7 @@ class Sites:
                 has_any = True
                 yield from listing.ready
                 listing.ready.clear()
-        if not has_any and not self.skipped:
+        if not has_any:
             raise FeedRefused("empty", "The feed lists no product.")
 
     def _texts(self) -> Iterator[tuple[str, bool]]:
