@@ -196,6 +196,16 @@ EXTRAS: tuple[Extra, ...] = (
         "A product that somebody else changed is restored by the next feed.",
         "products",
     ),
+    Extra("table", "product_search", "What of products is searched, filtered and sorted."),
+    *(
+        Extra(
+            "trigger",
+            f"products_search_{event}",
+            "A product is found at once, whoever wrote its row.",
+            "products",
+        )
+        for event in ("insert", "update")
+    ),
     Extra("table", "alembic_version", "Which migration the database is at."),
 )
 

@@ -29,6 +29,7 @@ from db import (
     prices,
     processes,
     product_history,
+    product_search,
     product_states,
     product_syncs,
     products,
@@ -102,6 +103,7 @@ SIDE = (
     product_states.ProductState,
     product_states.ProductAbsence,
     product_history.ProductDay,
+    product_search.ProductSearch,
 )
 
 metadata = Base.metadata

@@ -2,12 +2,8 @@
 
 import typer
 
-from ops.cli import product_sync
+from ops.cli import product_search, product_sync
 
 app = typer.Typer()
 app.command("sync")(product_sync.sync)
-
-
-@app.callback()
-def _products() -> None:
-    """The catalogue; makes `sync` a verb."""
+app.command("search")(product_search.search)

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from array import array
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import cache
@@ -17,7 +18,8 @@ from integrations.marketplace import Site, sites
 from rules import products
 
 _LINES = 500  # between two looks at the lease: some hundredths of a second
-_MOST_KNOWN = 1_500_000  # contents remembered, about 100 bytes each: more are copied twice
+# Contents that are remembered, 8 bytes each; one that pushed another out is copied once more.
+_KNOWN = 1 << 22
 _LIMIT_SECONDS = 12 * 3600.0  # a paced feed of a million products, twice over
 _SPECIAL = re.compile(r"[\\\t\n\r]").search
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -44,17 +46,16 @@ def stage(path: Path, into: Stage, rest: Read) -> int:
 def _copy(found: Iterable[Site], listings: Copy, contents: Copy, rest: Callable[[], object]) -> int:
     """Write each listing, and each content once, as long as it is remembered."""
     count = 0
-    known: set[bytes] = set()
+    known = array("Q", bytes(8 * _KNOWN))
     places: list[str] = []
     told: list[bytes] = []
     for site in found:
         site.elements.pop("PopularityRank", None)  # of the listing; all else is the product's
         digest = _digest(site)
         places.append(_listing(site, digest))
-        if (mark := digest.digest()[:8]) not in known:
-            if len(known) >= _MOST_KNOWN:
-                known.clear()
-            known.add(mark)
+        mark = int.from_bytes(digest.digest()[:8], "little")
+        if known[mark % _KNOWN] != mark:
+            known[mark % _KNOWN] = mark
             told.append(_content(site, digest))
         count += 1
         if len(places) >= _LINES:

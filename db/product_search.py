@@ -1,0 +1,338 @@
+"""Finding products: a narrow table that triggers keep, and two bounded ways through it.
+
+Whoever sorts by gravity and wants a common word finds a page at the top of the sorted index;
+whoever wants a rare one finds all rows by their words. The first way is tried for some thousand
+rows, then the second; neither depends on a guess of the planner's about the other.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg.rows import dict_row
+from sqlalchemy import ForeignKey, Index, Text, false
+from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db.connection import Tx
+from db.table import At, Base, Money, Percent
+from schemas.searches import Wanted
+
+CONFIGURATION = "hopfleet_words"
+
+
+class ProductSearch(Base):
+    """What of a product is searched, filtered and sorted; -1 is a number that nobody told."""
+
+    __tablename__ = "product_search"
+    __table_args__ = (
+        Index("idx_product_search_words", "words", postgresql_using="gin"),
+        Index("idx_product_search_title", "title_words", postgresql_using="gin"),
+        Index("idx_product_search_categories", "categories", postgresql_using="gin"),
+        Index("idx_product_search_gravity", "gravity", "product_id"),
+        Index("idx_product_search_amount", "commission_amount", "product_id"),
+        Index("idx_product_search_rate", "commission_rate", "product_id"),
+        Index("idx_product_search_initial", "initial_sale_amount", "product_id"),
+        Index("idx_product_search_rank", "popularity_rank", "product_id"),
+        Index("idx_product_search_trend", "trend", "product_id"),
+        Index("idx_product_search_created", "created_at", "product_id"),
+    )
+
+    product_id: Mapped[UUID] = mapped_column(
+        ForeignKey("products.id", ondelete="CASCADE"), primary_key=True
+    )
+    words: Mapped[Any] = mapped_column(TSVECTOR)
+    title_words: Mapped[Any] = mapped_column(TSVECTOR)
+    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    gravity: Mapped[Money]
+    commission_amount: Mapped[Money]
+    commission_rate: Mapped[Percent]
+    initial_sale_amount: Mapped[Money]
+    popularity_rank: Mapped[int]
+    trend: Mapped[Money]
+    refund_rate: Mapped[Percent | None]
+    rebill: Mapped[bool]
+    is_gone: Mapped[bool] = mapped_column(server_default=false())
+    created_at: Mapped[At]
+
+
+# How lists can be sorted: by which column, and which way.
+SORTS = {
+    "relevance": ("gravity", "DESC"),
+    "gravity": ("gravity", "DESC"),
+    "commission": ("commission_amount", "DESC"),
+    "rate": ("commission_rate", "DESC"),
+    "initial": ("initial_sale_amount", "DESC"),
+    "rank": ("popularity_rank", "ASC"),
+    "trend": ("trend", "DESC"),
+    "newest": ("created_at", "DESC"),
+}
+# Rows of the sorted index that are looked at, first and again: at about 2 us each.
+_WALK, _LONG_WALK = 3_000, 30_000
+_FEW = 20_000  # rows that the second way may fetch before the longer walk is the better bet
+
+
+_ANYTHING = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is wanted of the catalogue; None leaves a filter out.
+
+    `category` is a path or a name, in whatever case, and means the tree below it. Percents are 0
+    to 100, money is US dollars. `rising` wants a trend above, or below, nothing.
+    """
+
+    text: Wanted = _ANYTHING
+    sort: str = "relevance"
+    category: str | None = None
+    least_gravity: Decimal | None = None
+    most_gravity: Decimal | None = None
+    least_commission: Decimal | None = None
+    least_rate: Decimal | None = None
+    least_initial: Decimal | None = None
+    most_refunds: Decimal | None = None
+    rebill: bool | None = None
+    rising: bool | None = None
+    with_gone: bool = False
+
+
+class After(NamedTuple):
+    """Where a page ended: its last row's tier, sorted value and id."""
+
+    tier: int
+    value: Decimal | int | datetime
+    product_id: UUID
+
+
+class Page(NamedTuple):
+    """Products: all columns that lists show, and each one's `place`.
+
+    `after` is where the next page begins, None at the end.
+    """
+
+    rows: list[dict[str, Any]]
+    after: After | None
+
+
+def find(tx: Tx, query: Query, limit: int = 20, after: After | None = None) -> Page:
+    """A page of what is wanted, in the sort's order and then by id.
+
+    By relevance, products whose title has all that was asked for come before those where only
+    the description has, each by gravity.
+    """
+    asked = _asked(tx, query)
+    found: list[dict[str, Any]] = []
+    first = after.tier if after else 0
+    tiers = range(first, 2) if asked.words is not None and query.sort == "relevance" else range(1)
+    for tier in tiers:
+        since = after if after and after.tier == tier else None
+        found += _tier(tx, query, asked, tier, len(tiers) > 1 or first > 0, limit + 1 - len(found),
+                       since)  # fmt: skip
+        if len(found) > limit:
+            break
+    rows = _described(tx, found[:limit])
+    if len(found) <= limit:
+        return Page(rows, None)
+    last = found[limit - 1]
+    return Page(rows, _place(last))
+
+
+class _Asked(NamedTuple):
+    """The filters as SQL over `s`, their parameters, and the text as tsqueries."""
+
+    where: tuple[str, ...]
+    values: Mapping[str, Any]
+    words: str | None  # what is to be there, as text of a tsquery; None: nothing
+
+
+_COMPARED = {
+    "least_gravity": "s.gravity >= %(least_gravity)s",
+    "most_gravity": "s.gravity BETWEEN 0 AND %(most_gravity)s",
+    "least_commission": "s.commission_amount >= %(least_commission)s",
+    "least_rate": "s.commission_rate >= %(least_rate)s",
+    "least_initial": "s.initial_sale_amount >= %(least_initial)s",
+    "most_refunds": "s.refund_rate <= %(most_refunds)s",
+    "rebill": "s.rebill = %(rebill)s",
+}
+
+
+def _asked(tx: Tx, query: Query) -> _Asked:
+    where: list[str] = [] if query.with_gone else ["NOT s.is_gone"]
+    values: dict[str, Any] = {}
+    for name, condition in _COMPARED.items():
+        if (value := getattr(query, name)) is not None:
+            where.append(condition)
+            values[name] = value
+    if query.rising is not None:
+        where.append(f"s.trend {'>' if query.rising else '<'} 0")
+    if query.category is not None:
+        where.append("s.categories @> ARRAY[%(category)s::text]")
+        values["category"] = " > ".join(part.strip() for part in query.category.lower().split(">"))
+    words, excluded = _words(tx, query.text)
+    if excluded:
+        where.append("NOT s.words @@ %(excluded)s::tsquery")
+        values["excluded"] = excluded
+    if words:
+        values["words"] = words
+    return _Asked(tuple(where), values, words)
+
+
+_TSQUERIES = f"""
+    SELECT true, plainto_tsquery('{CONFIGURATION}', w)::text FROM unnest(%(words)s::text[]) AS w
+    UNION ALL SELECT true, phraseto_tsquery('{CONFIGURATION}', p)::text
+        FROM unnest(%(phrases)s::text[]) AS p
+    UNION ALL SELECT true, to_tsquery('{CONFIGURATION}', %(beginning)s::text)::text
+        WHERE %(beginning)s::text IS NOT NULL
+    UNION ALL SELECT false, phraseto_tsquery('{CONFIGURATION}', x)::text
+        FROM unnest(%(excluded)s::text[]) AS x
+"""
+
+
+def _words(tx: Tx, text: Wanted) -> tuple[str | None, str | None]:
+    """What is to be there and what not, as tsqueries in text; None for nothing."""
+    if text.is_empty:
+        return None, None
+    rows = tx.execute(
+        _TSQUERIES,
+        {
+            "words": list(text.words),
+            "phrases": list(text.phrases),
+            "excluded": list(text.excluded),
+            "beginning": None if text.beginning is None else f"{_quoted(text.beginning)}:*",
+        },
+    ).fetchall()
+    # Of words that are in every text, like "the", nothing is left.
+    there = [f"({query})" for is_there, query in rows if is_there and query]
+    absent = [f"({query})" for is_there, query in rows if not is_there and query]
+    return " & ".join(there) or None, " | ".join(absent) or None
+
+
+def _quoted(word: str) -> str:
+    """A word as one operand of a tsquery, whatever is in it."""
+    return "'" + word.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _tier(
+    tx: Tx,
+    query: Query,
+    asked: _Asked,
+    tier: int,
+    is_ranked: bool,
+    limit: int,
+    after: After | None,
+) -> list[dict[str, Any]]:
+    """Rows of one tier in order: by a walk, and if that does not fill the page, by their words."""
+    where = list(asked.where)
+    if asked.words is not None:
+        matches = "s.{} @@ %(words)s::tsquery"
+        if not is_ranked:
+            where.append(matches.format("words"))
+        elif tier == 0:
+            where.append(matches.format("title_words"))
+        else:
+            where += [matches.format("words"), "NOT " + matches.format("title_words")]
+    column, way = SORTS[query.sort]
+    plan = _Plan(tx, column, way, where, {**asked.values, "limit": limit, "tier": tier}, after)
+    found = plan.walk(_WALK)
+    if len(found) < limit and where and plan.expects() > _FEW:
+        found = plan.walk(_LONG_WALK)
+    return found if len(found) >= limit else plan.collect()
+
+
+class _Plan:
+    """One question in both of its forms."""
+
+    def __init__(
+        self, tx: Tx, column: str, way: str, where: list[str], values: dict[str, Any],
+        after: After | None,
+    ) -> None:  # fmt: skip
+        self._tx, self._column, self._way = tx, column, way
+        self._where = " AND ".join(where) or "true"
+        self._values = values
+        self._since = "true"
+        if after is not None:
+            self._since = f"(s.{column}, s.product_id) {'<' if way == 'DESC' else '>'}"
+            self._since += " (%(value)s, %(product_id)s)"
+            self._values = {**values, "value": after.value, "product_id": after.product_id}
+        self._order = f"s.{column} {way}, s.product_id {way}"
+
+    def _rows(self, statement: str) -> list[dict[str, Any]]:
+        with self._tx.cursor(row_factory=dict_row) as cursor:
+            return cursor.execute(statement, self._values).fetchall()
+
+    @property
+    def _select(self) -> str:
+        return f"SELECT s.product_id, s.{self._column} AS value, %(tier)s::int AS tier"
+
+    def walk(self, rows: int) -> list[dict[str, Any]]:
+        """Those among so many next rows of the sorted index."""
+        return self._rows(
+            f"{self._select} FROM (SELECT * FROM product_search s WHERE {self._since}"
+            f"  ORDER BY {self._order} LIMIT {rows}) AS s"
+            f" WHERE {self._where} ORDER BY {self._order} LIMIT %(limit)s"
+        )
+
+    def collect(self) -> list[dict[str, Any]]:
+        """All of them, by whatever index finds them, then sorted."""
+        # OFFSET 0 keeps the sorted index out of it: it would be walked to its end.
+        return self._rows(
+            f"SELECT * FROM ({self._select} FROM product_search s"
+            f"  WHERE {self._where} AND {self._since} OFFSET 0) AS found"
+            f" ORDER BY value {self._way}, product_id {self._way} LIMIT %(limit)s"
+        )
+
+    def expects(self) -> int:
+        """About how many rows `collect` would fetch, as the planner guesses."""
+        with self._tx.cursor() as cursor:
+            row = cursor.execute(
+                f"EXPLAIN (FORMAT JSON) SELECT FROM product_search s WHERE {self._where}",
+                self._values,
+            ).fetchone()
+        assert row is not None
+        return int(row[0][0]["Plan"]["Plan Rows"])
+
+
+_SHOWN = (
+    "p.id, p.clickbank_id, p.title, p.vendor, p.category, p.gravity, p.commission_rate,"
+    " p.commission_amount, p.initial_sale_amount, p.refund_rate, p.rebill, p.popularity_rank,"
+    " s.trend, s.is_gone AS vanished"
+)
+
+
+def _described(tx: Tx, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a page with all that lists show, in their order."""
+    ids = [row["product_id"] for row in found]
+    with tx.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(
+            f"SELECT {_SHOWN} FROM products p JOIN product_search s ON s.product_id = p.id"
+            " WHERE p.id = ANY(%s)",
+            (ids,),
+        ).fetchall()
+    known = {row["id"]: row for row in rows}
+    return [
+        {**known[row["product_id"]], "place": _place(row)}
+        for row in found
+        if row["product_id"] in known
+    ]
+
+
+def _place(row: dict[str, Any]) -> After:
+    return After(row["tier"], row["value"], row["product_id"])
+
+
+def named(tx: Tx, clickbank_id: str) -> UUID | None:
+    """The product of exactly that id, in whatever case."""
+    row = tx.execute(
+        "SELECT id FROM products WHERE clickbank_id = ANY(%s) ORDER BY clickbank_id DESC LIMIT 1",
+        ([clickbank_id.lower(), clickbank_id],),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def without(query: Query, text: Wanted) -> Query:
+    """The same question with another text."""
+    return replace(query, text=text)
