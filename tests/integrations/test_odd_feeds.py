@@ -1,7 +1,7 @@
 """Feeds that are well-formed but not as usual: what can be read of them is read."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integrations.feed_text import meant
@@ -108,6 +108,7 @@ def test_of_a_repeated_element_the_first_that_is_not_empty_counts() -> None:
         ("<Title>T<Title>w</Title>o</Title>", "Two"),
         ("<a><b><c>deep</c></b></a>", "deep"),
         ("A > B", "A > B"),
+        ("A \x96 &#150; &#x96; é", "A \u2013 \u2013 \u2013 é"),
         ("caf&eacute;&nbsp;&nosuch;", "café\xa0&nosuch;"),
         ("&amp;eacute; &lt;br&gt; &#8212; &#x2014; &quot;&apos;", "&eacute; <br> — — \"'"),
         ("\n two\r\n lines ", "\n two\n lines "),
@@ -116,9 +117,24 @@ def test_of_a_repeated_element_the_first_that_is_not_empty_counts() -> None:
     ids=lambda one: None,
 )
 def test_markup_within_an_element_gives_its_text(text: str, means: str) -> None:
-    (found,) = sites_of(catalog(site(Title=text, Gravity="1.5")))
+    """The first site goes the parser's way, the others the short one if they are plain."""
+    found = sites_of(catalog(site(Title=text, Gravity="1.5") * 3))
 
-    assert found.elements == {"Id": "SHOP", "Title": means, "Gravity": "1.5"}
+    assert [one.elements for one in found] == [{"Id": "SHOP", "Title": means, "Gravity": "1.5"}] * 3
+
+
+def test_layouts_that_look_alike_are_told_apart() -> None:
+    shapes = [
+        *("<a.b>1</a.b>", "<axb>2</axb>", "<a-b>3</a-b>", "<a.b/>", "<A.B>4</A.B>", "<a.b> </a.b>"),
+        *("<a.b>5</a.b><c/>", "<c/><a.b>6</a.b>", "\n<a.b>7</a.b>\n", "<a.b>8</a.b>"),
+    ]
+
+    found = sites_of(catalog(site("FIRST"), *(site(rest=one) for one in shapes * 2)))
+
+    assert [list(one.elements.values())[1:] for one in found[1:]] == [
+        ["1"], ["2"], ["3"], [""], ["4"], [" "], ["5", ""], ["", "6"], ["7"], ["8"],
+    ] * 2  # fmt: skip
+    assert [next(reversed(one.elements)) for one in found[1:4]] == ["a.b", "axb", "a-b"]
 
 
 @pytest.mark.parametrize(
@@ -235,6 +251,7 @@ _SITES = st.one_of(
 )
 
 
+@settings(max_examples=300)
 @given(st.lists(_SITES, min_size=1, max_size=4))
 def test_the_short_way_reads_what_the_parser_reads(inner: list[str]) -> None:
     """The parser is made to read each site itself by an attribute that says nothing."""
