@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from lxml import etree
 
 from integrations.feeds import FeedRefused, opened
 from integrations.marketplace import Site, sites
@@ -112,6 +113,14 @@ def test_elements_are_kept_as_they_stand() -> None:
     assert "Description" not in by_id["roofrain"]
     assert by_id["lacewing"]["Description"] == ""
     assert "PercentPerRebill" not in by_id["fernmill"]
+
+
+def test_another_parser_reads_the_same_elements() -> None:
+    tree = etree.parse(SAMPLE, etree.XMLParser(load_dtd=False, no_network=True))
+
+    assert [site.elements for site in read()] == [
+        {child.tag: child.text or "" for child in one} for one in tree.iter("Site")
+    ]
 
 
 def passing(sizes: Iterable[int]) -> list[int]:
