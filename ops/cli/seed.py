@@ -13,7 +13,7 @@ from base.clock import now
 from base.logs import configure
 from db import campaigns, events, partitions, users
 from db.paging import Place
-from ops.cli import output, removal, seeding
+from ops.cli import output, removal, seed_feed, seeding
 from ops.cli.database import transaction
 from ops.cli.progress import bar
 
@@ -21,10 +21,12 @@ _HOST = "seed.hopfleet.example"  # a name nobody can have: whoever has it was ma
 _CHUNK = 5_000
 
 app = typer.Typer()
+app.command("feed")(seed_feed.feed)
 
 
-@app.command()
+@app.callback(invoke_without_command=True)
 def seed(
+    context: typer.Context,
     user_count: Annotated[int, typer.Option("--users", min=1, max=1_000)] = 2,
     campaign_count: Annotated[
         int, typer.Option("--campaigns", min=1, max=10_000, help="Of all users together.")
@@ -40,6 +42,8 @@ def seed(
     json: output.Json = False,
 ) -> None:
     """Fill the tables: few campaigns get most clicks, nights are quiet, a few visitors buy."""
+    if context.invoked_subcommand is not None:
+        return
     configure("error")
     if remove:
         _remove(yes, json)
