@@ -21,6 +21,7 @@ _PIECE_COSTS = 50  # a text between two tags takes memory as if it had so many c
 _MOST_DEPTH = 100
 _MOST_NAMES = 10_000  # of elements and attributes
 _MOST_STANDS_FOR = 200  # characters of a declared entity
+_MOST_NAME = 1_000  # characters of a category
 _MOST_ID = 100
 _MOST_REST = 1 << 20  # characters of a site that is taken the short way
 _MOST_HELD = 10_000  # sites that wait for their category's name
@@ -198,7 +199,7 @@ class Listing:
 
     def _name(self, text: str) -> None:
         if text and self._category is not None:
-            self._category.name = meant(text)
+            self._category.name = meant(text[:_MOST_NAME])
             self._unnamed -= 1
             self._settle()
 

@@ -151,7 +151,7 @@ def _is_feed(status: int, *, conditional: bool) -> bool:
 async def _receive(answer: httpx.Response, file: IO[bytes], said: Said, limits: Limits) -> bytes:
     """Write it all to the disk; returns its first bytes."""
     told = answer.headers.get("Content-Length", "")
-    total = int(told) if told.isdecimal() and told.isascii() else None
+    total = int(told) if re.fullmatch("[0-9]{1,18}", told) else None
     most = settings().feed_most_bytes
     if total is not None and total > most:
         raise _too_large(most)
@@ -163,7 +163,7 @@ async def _receive(answer: httpx.Response, file: IO[bytes], said: Said, limits: 
         if len(head) < _HEAD_BYTES:
             head += piece[:_HEAD_BYTES]
         file.write(piece)
-        said(came, total)
+        said(came, total if total is None or came <= total else None)
         took = steady() - began
         if took > limits.patience_seconds and came < took * limits.least_bytes_per_second:
             raise FeedAway("The feed came too slowly.")

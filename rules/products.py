@@ -47,15 +47,18 @@ class Content(NamedTuple):
 
 
 def content(clickbank_id: str, elements: Mapping[str, str]) -> Content:
-    """The values of a listing from the texts of its elements; any may be missing."""
+    """The values of a listing from the texts of its elements; any may be missing.
+
+    Two had other names in the feed's first version.
+    """
     get = elements.get
     rate = percent(get("Commission"))
     return Content(
         line(get("Title", ""))[:MOST_TITLE].rstrip() or clickbank_id,
         line(get("Description", ""))[:MOST_DESCRIPTION].rstrip(),
         rate if rate is not None else percent(get("PercentPerSale")),
-        dollars(get("AverageEarningsPerSale")),
-        dollars(get("InitialEarningsPerSale")),
+        dollars(get("AverageEarningsPerSale", get("TotalEarningsPerSale"))),
+        dollars(get("InitialEarningsPerSale", get("EarnedPerSale"))),
         gravity(get("Gravity")),
         get("HasRecurringProducts", "").strip().lower() == "true",
     )

@@ -51,6 +51,12 @@ def test_very_many_sites_do_not_wait_for_a_name() -> None:
     assert {one.path for one in found} == {()}
 
 
+def test_a_name_as_long_as_a_book_is_cut() -> None:
+    (found,) = sites_of(catalog(site(), name="x" * 100_000))
+
+    assert found.path == ("x" * 1_000,)
+
+
 def test_a_site_may_stand_outside_of_all_categories() -> None:
     found = sites_of(f"<Catalog>{site('A')}<Group>{site('B')}</Group></Catalog>")
 

@@ -169,6 +169,14 @@ def test_the_rate_is_what_is_offered_or_else_what_was_paid(
     assert str(content("shop", elements).commission_rate) == rate
 
 
+def test_earnings_are_read_by_their_names_of_the_first_version_too() -> None:
+    old = content("shop", {"TotalEarningsPerSale": "20.5", "EarnedPerSale": "10"})
+    both = content("shop", {"TotalEarningsPerSale": "20.5", "AverageEarningsPerSale": "?"})
+
+    assert (old.commission_amount, old.initial_sale_amount) == (Decimal("20.50"), Decimal("10.00"))
+    assert both.commission_amount is None
+
+
 @pytest.mark.parametrize(
     ("text", "rebill"),
     [("true", True), (" TRUE ", True), ("True", True), ("false", False), ("1", False), ("", False)],

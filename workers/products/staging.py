@@ -5,7 +5,7 @@ import re
 from array import array
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
 import orjson
@@ -81,7 +81,7 @@ def _digest(site: Site) -> "hashlib._Hash":
     )
 
 
-@cache
+@lru_cache(4096)  # not more: a hostile feed has another path for each site
 def _place(path: tuple[str, ...]) -> str:
     """Path, depth and whether it is among the new products; a feed has some hundred paths."""
     return f"{_escaped(products.path(path))}\t{len(path)}\t{products.is_new(path)}"
