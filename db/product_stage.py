@@ -68,7 +68,7 @@ _APPLY = """
     WITH part AS MATERIALIZED (
         SELECT c.clickbank_id, c.path, c.rank, c.digest, t.title, t.description, t.commission_rate,
             t.commission_amount, t.initial_sale_amount, t.gravity, t.rebill,
-            t.elements || jsonb_strip_nulls(
+            t.elements - 'api' - 'search' || jsonb_strip_nulls(
                 jsonb_build_object('PopularityRank', coalesce(c.told, c.rank::text)))
             || jsonb_build_object('categories', c.categories, 'feed', %(feed)s::jsonb) AS snapshot
         FROM changes c JOIN LATERAL (SELECT * FROM {contents} x
