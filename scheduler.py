@@ -18,7 +18,15 @@ from db import connection
 from db.connection import Tx
 from journal import claims
 from workers import billing, controls, reconciling
-from workers.maintenance import auditing, oddities, partitioning, pruning, sweeping, trials
+from workers.maintenance import (
+    auditing,
+    cataloguing,
+    oddities,
+    partitioning,
+    pruning,
+    sweeping,
+    trials,
+)
 from workers.maintenance import reconciling as clickbank
 from workers.maintenance.chores import Chore, Daily, Outages
 from workers.watching import watch
@@ -51,6 +59,8 @@ CHORES = (
     Chore("reconcile_billing", time(3), reconciling.owe_nightly),
     # ClickBank's day has ended by eight; the next night looks again.
     Chore("reconcile_clickbank", time(4), clickbank.owe_nightly),
+    # ClickBank makes its feed anew at about five in the morning, Pacific.
+    Chore("sync_products", time(14, 30), cataloguing.owe_daily),
 )
 DAILY_SECONDS = 10  # between two looks for what has a time of day
 MOST_SWEEP_SECONDS = 120.0  # its waits are bounded by far less

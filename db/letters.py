@@ -16,6 +16,7 @@ from db.calls import Call
 from db.connection import Tx
 from db.deliveries import BonusDelivery
 from db.held import HeldEvent
+from db.product_syncs import ProductSync
 from db.publications import Publication
 from db.purges import Purge
 from db.runs import WorkflowRun
@@ -47,6 +48,7 @@ NOUNS = {
     "run": Noun(WorkflowRun, "trigger", "user_id", "campaign_id", kept=True),
     "post": Noun(Publication, "'post'", "user_id", "NULL::uuid"),
     "webhook": Noun(Webhook, "source", "user_id", "NULL::uuid"),
+    "sync": Noun(ProductSync, "source", "NULL::uuid", "NULL::uuid"),
     "call": Noun(Call, "kind", "user_id", "NULL::uuid"),
 }  # fmt: skip
 

@@ -324,6 +324,17 @@ def _place(row: dict[str, Any]) -> After:
     return After(row["tier"], row["value"], row["product_id"])
 
 
+def refresh_trends(tx: Tx) -> int:
+    """Trends go on although nothing changes: what rose 30 days ago rises no more."""
+    done = tx.execute(
+        "UPDATE product_search s SET trend = now.trend FROM ("
+        "  SELECT product_id, hopfleet_trend(product_id, nullif(gravity, -1)) AS trend"
+        "  FROM product_search WHERE trend <> 0) AS now"
+        " WHERE s.product_id = now.product_id AND s.trend <> now.trend"
+    )
+    return done.rowcount
+
+
 def named(tx: Tx, clickbank_id: str) -> UUID | None:
     """The product of exactly that id, in whatever case."""
     row = tx.execute(

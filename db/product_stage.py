@@ -3,7 +3,6 @@
 Listings of one id are merged there by the database, so that no process holds a feed in memory.
 """
 
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -259,11 +258,11 @@ def _named(tx: Tx) -> None:
     tx.execute(sql.SQL("SET LOCAL application_name = {}").format(SESSION))
 
 
-def left_over(tx: Tx, living: list[int]) -> Iterator[int]:
-    """Syncs that are not among the living and have staging tables."""
+def staged(tx: Tx) -> list[int]:
+    """Syncs that have staging tables, whether or not anybody still works on them."""
     rows = tx.execute(
         "SELECT DISTINCT substring(relname FROM '^feed_([0-9]+)_')::bigint FROM pg_class c"
         " JOIN pg_namespace s ON s.oid = c.relnamespace WHERE s.nspname = 'archive'"
         " AND relname ~ '^feed_[0-9]+_(listings|contents|merged)$'"
     ).fetchall()
-    return (row[0] for row in rows if row[0] not in living)
+    return [row[0] for row in rows]

@@ -151,6 +151,22 @@ def by_id(tx: Tx, sync_id: int) -> Row | None:
     return _one(tx, "id = %s", (sync_id,))
 
 
+def unended(tx: Tx) -> list[int]:
+    """Syncs that wait or run, and dead ones that may be replayed: theirs is what is staged."""
+    rows = tx.execute("SELECT id FROM product_syncs WHERE state <> 'done'")
+    return [row[0] for row in rows]
+
+
+def lately(tx: Tx, source: str, seconds: float) -> Row | None:
+    """The newest sync of a source that waits, runs, or ended no longer ago."""
+    return _one(
+        tx,
+        "source = %s AND (state IN ('pending', 'running')"
+        " OR finished_at > clock_timestamp() - make_interval(secs => %s))",
+        (source, seconds),
+    )
+
+
 def latest(tx: Tx, limit: int, before: int | None = None) -> list[Row]:
     """The newest ones, all columns, the newest first; those with a smaller id than `before`."""
     with tx.cursor(row_factory=dict_row) as cursor:

@@ -25,6 +25,27 @@ def notes(tx: Tx, days: int, limit: int) -> int:
     return _first(tx, "workflow_notes", days, limit)
 
 
+def product_syncs(tx: Tx, days: int) -> int:
+    """Delete syncs of that age, but for the last of each source that was applied."""
+    done = tx.execute(
+        f"DELETE FROM product_syncs WHERE created_at < {_OLD} AND state IN ('done', 'dead')"
+        " AND id NOT IN (SELECT max(id) FROM product_syncs WHERE outcome = 'applied'"
+        "  GROUP BY source)",
+        (days,),
+    )
+    return done.rowcount
+
+
+def product_history(tx: Tx, days: int, limit: int) -> int:
+    """Delete days of products' history that are so long ago; returns how many."""
+    done = tx.execute(
+        "DELETE FROM product_history WHERE ctid = ANY(ARRAY(SELECT ctid FROM product_history"
+        "  WHERE day < (statement_timestamp() AT TIME ZONE 'UTC')::date - %s LIMIT %s))",
+        (days, limit),
+    )
+    return done.rowcount
+
+
 def refused_posts(tx: Tx, days: int, limit: int) -> int:
     """Forget posts that could not be published and that nobody has replayed for so long."""
     done = tx.execute(

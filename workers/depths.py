@@ -6,6 +6,7 @@ from db import (
     bonus_claims,
     deliveries,
     held,
+    product_syncs,
     publications,
     purges,
     webhooks,
@@ -24,6 +25,7 @@ TABLES: dict[Queue, list[work.Table]] = {
     Queue.BONUSES: [deliveries.BonusDelivery, bonus_claims.BonusClaim],
     Queue.WEBHOOKS: [webhooks.Webhook],
     Queue.WORKFLOWS: [workflow_events.WorkflowEvent],
+    Queue.PRODUCTS: [product_syncs.ProductSync],
 }
 
 Rows = dict[Queue, list[work.Depth]]

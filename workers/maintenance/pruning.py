@@ -23,6 +23,7 @@ from db import (
 from db.connection import Tx, transaction
 from journal import claims, spool
 from journal.streams import Kind
+from workers.maintenance import cataloguing
 
 CHANGES_HOURS = 24
 KEYS_DAYS = 90
@@ -56,6 +57,7 @@ def prune() -> None:
     _in_chunks(lambda tx: retention.refused_posts(tx, DEAD_DAYS, CHUNK))
     with transaction(wait_seconds=_WAIT_SECONDS, limit_seconds=_LIMIT_SECONDS) as tx:
         processes.prune(tx, PROCESSES_HOURS)
+    cataloguing.clear()
     for kind in Kind:
         claims.forget_idle_consumers(kind)
 

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from base.errors import Permanent
-from db import deliveries, orders, receipts, runs, scopes, workflow_actions
+from base.settings import settings
+from db import deliveries, orders, product_syncs, receipts, runs, scopes, workflow_actions
 from db.connection import Tx
 from db.deliveries import Sold
 from db.run_work import Run
@@ -15,6 +16,7 @@ from db.workflow_actions import NewContent
 from rules.bonuses import sale_of
 from workers.workflows.scope import Scope
 
+SYNC_SECONDS = 600.0  # everybody shares one catalogue: not more often, whoever asks
 MOST_DEPTH = 8  # workflows that start each other, or fire by each other's events
 
 Output = dict[str, Any]
@@ -148,8 +150,14 @@ def run_workflow(doing: Doing, args: Output) -> Output:
 
 
 def sync_products(doing: Doing, args: Output) -> Output:
-    """Not possible in this release: the catalogue has no sync yet."""
-    raise Permanent("this release cannot sync products yet")
+    """Ask for the marketplace's feed, unless a sync waits, runs or has just ended."""
+    found = product_syncs.lately(doing.tx, product_syncs.FEED, SYNC_SECONDS)
+    if found is not None:
+        return {"sync": str(found["id"]), "asked": False}
+    asked = product_syncs.ask(
+        doing.tx, product_syncs.FEED, settings().feed_url, is_forced=False, asked_by="workflow"
+    )
+    return {"sync": str(asked), "asked": True}
 
 
 _ACTIONS: dict[str, Callable[[Doing, Output], Output]] = {

@@ -1,0 +1,39 @@
+"""The catalogue's upkeep: each day's sync, trends, and what ended syncs have left."""
+
+from db import product_search, product_stage, product_syncs, retention
+from db.connection import transaction
+from db.product_syncs import FEED
+
+SCHEDULE = "schedule"
+SYNCS_DAYS = 90
+HISTORY_DAYS = 25 * 31
+_CHUNK = 5_000
+_LIMIT_SECONDS = 300.0
+
+
+def owe_daily() -> None:
+    """Ask for a sync from where the last one came; nothing before somebody has synced once.
+
+    A feed that was a file is somebody's own business: nobody knows when it is made anew.
+    """
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        last = product_syncs.last_applied(tx, FEED)
+        if last is not None and "://" in (last["address"] or ""):
+            product_syncs.ask(tx, FEED, last["address"], is_forced=False, asked_by=SCHEDULE)
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        product_search.refresh_trends(tx)
+
+
+def clear() -> None:
+    """Forget old syncs and old days of history; drop staging tables that nobody works on."""
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        staged = product_stage.staged(tx)
+        living = product_syncs.unended(tx)  # looked up later: a row is there before its tables
+        for sync_id in set(staged) - set(living):
+            product_stage.Stage(sync_id).drop(tx)
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        retention.product_syncs(tx, SYNCS_DAYS)
+    while True:
+        with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+            if retention.product_history(tx, HISTORY_DAYS, _CHUNK) < _CHUNK:
+                return
