@@ -50,9 +50,9 @@ def test_what_goes_with_no_foreign_key_is_known_and_purged_by_hand(tx: Tx) -> No
         "WITH RECURSIVE gone (name) AS (SELECT 'users'::regclass UNION"
         "  SELECT conrelid::regclass FROM pg_constraint JOIN gone ON confrelid = gone.name"
         "  WHERE contype = 'f' AND confdeltype = 'c')"
-        " SELECT table_name FROM information_schema.columns WHERE table_schema = 'public'"
-        " AND column_name = 'user_id' AND table_name::regclass NOT IN (SELECT name FROM gone)"
-        " ORDER BY 1"
+        " SELECT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')"
+        " AND attname = 'user_id' AND pg_class.oid NOT IN (SELECT name FROM gone) ORDER BY 1"
     ).fetchall()
 
     # workers/maintenance/purging.py deletes these; what it does not delete outlives its user.
