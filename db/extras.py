@@ -196,6 +196,10 @@ EXTRAS: tuple[Extra, ...] = (
         "A product that somebody else changed is restored by the next feed.",
         "products",
     ),
+    Extra("table", "product_asks", "How far each account was asked of products, to go on there."),
+    Extra("table", "vendor_sales", "What accounts sold of each vendor: theirs, not everybody's."),
+    Extra("table", "api_turns", "All processes together keep to an API's requests a second."),
+    Extra("table", "api_budgets", "And to each account's requests a day."),
     Extra("table", "product_search", "What of products is searched, filtered and sorted."),
     *(
         Extra(

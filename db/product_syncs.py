@@ -21,7 +21,8 @@ class ProductSync(WorkRow, Base):
 
     `address` is a URL without its password, or a file on `host`; `file` is what was fetched, there.
     `done_share` is how far the stage is, 0 to 1. `seen` are products, `listings` their places in
-    the feed's categories, `missing` those that earlier feeds had and this one has not.
+    the feed's categories, `missing` those that earlier feeds had and this one has not. `unasked`
+    is what an API's limits left for the next run.
     """
 
     __tablename__ = "product_syncs"
@@ -62,6 +63,7 @@ class ProductSync(WorkRow, Base):
     unchanged: Mapped[int | None] = mapped_column(BigInteger)
     missing: Mapped[int | None] = mapped_column(BigInteger)
     refused: Mapped[Long | None]
+    unasked: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
 

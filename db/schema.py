@@ -2,6 +2,7 @@
 
 from db import (
     accounts,
+    api_turns,
     attempts,
     audit,
     billing,
@@ -28,6 +29,7 @@ from db import (
     orders,
     prices,
     processes,
+    product_asks,
     product_history,
     product_search,
     product_states,
@@ -40,6 +42,7 @@ from db import (
     runs,
     teams,
     users,
+    vendor_sales,
     webhooks,
     workflow_events,
     workflows,
@@ -104,6 +107,10 @@ SIDE = (
     product_states.ProductAbsence,
     product_history.ProductDay,
     product_search.ProductSearch,
+    product_asks.ProductAsk,
+    vendor_sales.VendorSales,
+    api_turns.ApiTurn,
+    api_turns.ApiBudget,
 )
 
 metadata = Base.metadata

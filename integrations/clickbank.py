@@ -1,10 +1,11 @@
-"""ClickBank's REST API 1.3: what an account has sold, page by page, as plain values.
+"""ClickBank's REST API 1.3: one account's questions and answers, page by page, as plain values.
 
 Its JSON is its XML, translated: a list of one is the one, numbers are texts, and nothing is an
 object that says so. 403 stands for a wrong key, for missing rights and for exceeded limits.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -18,19 +19,28 @@ ADDRESS = "https://api.clickbank.com/rest/1.3/"
 _SECONDS_BETWEEN = 0.15  # ten a second are allowed, to all programs behind one address together
 # After a 403 that may mean the limit; of the first question it rather means a wrong key.
 _PATIENCE, _FIRST_PATIENCE = (2.0, 8.0, 20.0), (1.0,)
-_TIMEOUT_SECONDS = 20.0
-_MOST_BYTES = 32 * 1024 * 1024
 _NOT_HERE = frozenset({408, 429})
+_LIMIT = re.compile(rb"limit|exceed|quota|too many", re.IGNORECASE)  # texts of errors are free
+_READ_OF_ERRORS = 2_000
 
 Json = dict[str, Any]
+Asked = Mapping[str, str | Sequence[str]]
 
 
 class ClickBankAway(Transient):
     """ClickBank did not answer, or not what it should; the text holds no secret."""
 
 
+class ClickBankBusy(Transient):
+    """ClickBank says that limits are exceeded, and went on saying so."""
+
+
 class ClickBankRefused(Permanent):
-    """ClickBank does not let this key read orders, or its limit of the day is used up."""
+    """ClickBank does not let this key read what was asked; `reason` is `key` or `rights`."""
+
+    def __init__(self, message: str, reason: str = "rights") -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Page(NamedTuple):
@@ -40,17 +50,50 @@ class Page(NamedTuple):
     more: bool
 
 
-class ClickBank:
-    """One account; for one thread. `wait` is how it waits between questions."""
+class Limits(NamedTuple):
+    """How long and how large one answer may be."""
 
-    def __init__(self, api_key: str, address: str | None, wait: Callable[[float], object]) -> None:
+    silent_seconds: float = 20.0
+    whole_seconds: float = 120.0  # of an answer that comes, but drop by drop
+    most_bytes: int = 32 * 1024 * 1024
+
+
+class Answer(NamedTuple):
+    """A status, and what was told in JSON; None for nothing. `is_limit`: its text names a limit."""
+
+    status: int
+    told: Any
+    is_limit: bool = False
+
+
+class ClickBank:
+    """One account; for one thread. `wait` is how it waits between questions.
+
+    `turn` is called before each question and returns when it may be asked, so that all programs
+    keep to one limit together; without it this client keeps to the limit alone.
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        address: str | None,
+        wait: Callable[[float], object],
+        *,
+        turn: Callable[[], object] | None = None,
+        limits: Limits = Limits(),
+    ) -> None:
+        if not (api_key.isascii() and api_key.isprintable()):
+            raise ClickBankRefused("The API key holds characters that no key of ClickBank's has.",
+                                   "key")  # fmt: skip
         self._wait = wait
+        self._turn = turn or self._own_turn
         self._asked = -_SECONDS_BETWEEN
-        self._is_known = False  # whether the key has opened anything yet
+        self._opened: tuple[str, Asked] | None = None  # what the key has opened
+        self._limits = limits
         self._client = httpx.Client(
             base_url=address or ADDRESS,
             headers={"Authorization": api_key, "Accept": "application/json"},
-            timeout=_TIMEOUT_SECONDS,
+            timeout=limits.silent_seconds,
         )
 
     def __enter__(self) -> "ClickBank":
@@ -62,51 +105,86 @@ class ClickBank:
     def orders(self, first: date, last: date, page: int = 1) -> Page:
         """A page of what was sold and taken back from the first day to the last one, inclusive.
 
-        Raises `ClickBankAway` and `ClickBankRefused`.
+        Raises as `ask` does.
         """
         asked = {"startDate": first.isoformat(), "endDate": last.isoformat()}
-        status, body = self._ask("orders2/list", asked, page)
-        found = plain(body)
+        status, told, _ = self.ask("orders2/list", asked, page)
+        found = plain(told)
         told = found.get("orderData") if isinstance(found, dict) else found
         return Page([one for one in many(told) if isinstance(one, dict)], status == 206)
 
-    def _ask(self, path: str, asked: dict[str, str], page: int) -> tuple[int, Any]:
-        for patience in (*(_PATIENCE if self._is_known else _FIRST_PATIENCE), None):
-            self._wait(max(0.0, self._asked + _SECONDS_BETWEEN - steady()))
-            self._asked = steady()
-            status, body = self._read(path, asked, page)
-            if status in (200, 206):
-                self._is_known = True
-                return status, body
-            if patience is None or status != 403:
-                break
-            self._wait(patience)
-        if status == 403:
-            raise ClickBankRefused(
-                "ClickBank answered 403: the API key is wrong or may not read orders, or its"
-                " requests of today are used up."
-            )
-        if status >= 500 or status in _NOT_HERE:
-            raise ClickBankAway(f"ClickBank answered {status}.")
-        raise ClickBankRefused(f"ClickBank answered {status} to a question for orders.")
+    def ask(self, path: str, asked: Asked, page: int = 1) -> Answer:
+        """One page; status 206 says that there is another, 200 that it is the last.
 
-    def _read(self, path: str, asked: dict[str, str], page: int) -> tuple[int, Any]:
-        """A status and what was told in JSON; None for nothing."""
-        body = bytearray()
+        Raises `ClickBankAway`, `ClickBankBusy` and `ClickBankRefused`, and whatever `turn` raises.
+        """
+        answer = self._patiently(path, asked, page)
+        if answer.status in (200, 206):
+            self._opened = (path, asked)
+            return answer
+        if answer.status >= 500 or answer.status in _NOT_HERE:
+            raise ClickBankAway(f"ClickBank answered {answer.status}.")
+        noun = path.split("/")[0]
+        if answer.status != 403:
+            raise ClickBankRefused(f"ClickBank answered {answer.status} to a question for {noun}.")
+        if answer.is_limit:
+            raise ClickBankBusy(
+                "ClickBank answered 403: the account's requests of today are used up, or others"
+                " behind this address ask too often."
+            )
+        if self._opened is not None and self._opens():
+            raise ClickBankRefused(f"ClickBank answered 403: the API key has no right to {noun}.")
+        raise ClickBankRefused(
+            "ClickBank answered 403: the API key is wrong, has expired, or has no rights at all.",
+            "key",
+        )
+
+    def _patiently(self, path: str, asked: Asked, page: int) -> Answer:
+        tried = 0
+        while True:
+            self._turn()
+            answer = self._read(path, asked, page)
+            if answer.status != 403:
+                return answer
+            patience = _PATIENCE if answer.is_limit or self._opened else _FIRST_PATIENCE
+            if self._opened and not answer.is_limit and self._opens():
+                return answer  # no limit: it answers what it answered before
+            if tried >= len(patience):
+                return answer
+            self._wait(patience[tried])
+            tried += 1
+
+    def _opens(self) -> bool:
+        """Whether the key still opens what it opened last."""
+        assert self._opened is not None
+        self._turn()
+        return self._read(*self._opened, 1).status in (200, 206)
+
+    def _own_turn(self) -> None:
+        self._wait(max(0.0, self._asked + _SECONDS_BETWEEN - steady()))
+        self._asked = steady()
+
+    def _read(self, path: str, asked: Asked, page: int) -> Answer:
+        body, until = bytearray(), steady() + self._limits.whole_seconds
         try:
             with self._client.stream(
-                "GET", path, params=asked, headers={"Page": str(page)}
+                "GET", path, params=dict(asked), headers={"Page": str(page)}
             ) as answer:
                 for part in answer.iter_bytes():
                     body += part
-                    if len(body) > _MOST_BYTES:
+                    if len(body) > self._limits.most_bytes:
                         raise ClickBankAway("ClickBank's answer has no end.")
+                    if steady() > until:
+                        raise ClickBankAway("ClickBank's answer comes too slowly.")
         except httpx.HTTPError as error:
             raise ClickBankAway(f"ClickBank is away: {type(error).__name__}.") from None
-        if answer.status_code not in (200, 206) or not body.strip():
-            return answer.status_code, None  # the bodies of errors are plain text
+        if answer.status_code not in (200, 206):  # the bodies of errors are plain text
+            said = _LIMIT.search(body, 0, _READ_OF_ERRORS) is not None
+            return Answer(answer.status_code, None, said)
+        if not body.strip():
+            return Answer(answer.status_code, None)
         try:
-            return answer.status_code, orjson.loads(body)
+            return Answer(answer.status_code, orjson.loads(body))
         except orjson.JSONDecodeError:
             raise ClickBankAway("ClickBank answered with something that is no JSON.") from None
 

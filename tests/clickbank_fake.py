@@ -1,12 +1,13 @@
-"""A ClickBank of our own: an account's orders behind the real wire format of its REST API.
+"""A ClickBank of our own: orders, products and analytics behind the wire format of its REST API.
 
 JSON as it is translated from XML there: one instead of a list of one, texts instead of numbers,
 `@nil`, attributes, typed values; pages by a header, 206 while there are more; 403 for everything
-that is not allowed.
+that is not allowed. `faults` are what a path does instead of answering.
 """
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +28,46 @@ class ClickBank:
     asked: list[tuple[str, str]] = field(default_factory=list)  # path with query, page
     refusals: int = 0  # how many of the next questions answer 403, as beyond a limit
     failure: tuple[int, bytes] | None = None
+    key: str = KEY  # another one: the old one has expired
+    nicknames: list[str] = field(default_factory=list)
+    products: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by site
+    # By role and dimension ("affiliate/vendor"): names with their values.
+    sold: dict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)  # by the end of a path
+    moments: list[float] = field(default_factory=list)  # when each question came
+    lasts: int | None = None  # questions until the key expires
+
+    def told(self, path: str, asked: dict[str, list[str]], page: int) -> tuple[int, bytes]:
+        """A status and a body of what is no order."""
+        if path.endswith("/quickstats/accounts"):
+            return 200, json.dumps(
+                {
+                    "accountData": _one(
+                        [{"nickName": name, "quickStats": _NIL} for name in self.nicknames]
+                    )
+                }
+            ).encode()
+        if path.endswith("/products/list") and asked.get("site", [""])[0] in self.products:
+            found: list[Any] = [_product(one) for one in self.products[asked["site"][0]]]
+            status, some = self._page(found, page)
+            body: Any = {"products": {"product": _one(some)} if some else _NIL,
+                         "total_record_count": str(len(found))}  # fmt: skip
+            return status, json.dumps(body).encode()
+        question = "/".join(path.split("/")[-2:])
+        if question in self.sold:
+            only = asked.get("dimensionFilter", [None])[0]
+            rows = [_row(*one) for one in self.sold[question] if only in (None, one[0])]
+            status, some = self._page(rows, page)
+            body = {
+                "rows": {"row": _one(some) if some else None},
+                "totals": {"total": [{"attribute": "HOP_COUNT", "value": _typed("0")}]},
+            }
+            return status, json.dumps(body).encode()
+        return 403, b"Access is denied"
+
+    def _page(self, found: list[Any], page: int) -> tuple[int, list[Any]]:
+        at = (page - 1) * self.page_size
+        return (206 if at + self.page_size < len(found) else 200), found[at : at + self.page_size]
 
     def answer(self, path: str, asked: dict[str, list[str]], page: int) -> tuple[int, bytes]:
         """A status and a body."""
@@ -36,7 +77,7 @@ class ClickBank:
         if self.failure is not None:
             return self.failure
         if not path.endswith("/orders2/list"):
-            return 403, b"Access denied"
+            return self.told(path, asked, page)
         first, last = asked["startDate"][0], asked["endDate"][0]
         found = [one for one in self.orders if first <= _day(one) <= last]
         at = (page - 1) * self.page_size
@@ -58,13 +99,36 @@ class ClickBank:
             def do_GET(self) -> None:
                 url, page = urlsplit(self.path), self.headers.get("Page", "1")
                 account.asked.append((self.path, page))
-                if self.headers.get("Authorization") != KEY:
+                account.moments.append(time.monotonic())
+                expired = account.lasts is not None and len(account.asked) > account.lasts
+                if self.headers.get("Authorization") != account.key or expired:
                     status, body = 403, b"Invalid API key"
                 else:
                     status, body = account.answer(url.path, parse_qs(url.query), int(page))
+                fault = next((f for end, f in account.faults.items() if url.path.endswith(end)), "")
+                if fault.startswith("403 "):
+                    status, body = 403, fault[4:].encode()
+                elif fault == "endless":
+                    status = 206
+                elif fault == "repeats":
+                    status, body = account.answer(url.path, parse_qs(url.query), 1)
+                    status = 206
+                elif fault == "html":
+                    body = b"<!DOCTYPE html><html><body>Just a moment...</body></html>"
+                elif fault:
+                    status, body = (int(fault), b"") if fault.isdigit() else (status, body)
                 self.send_response_only(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
+                if fault == "cut":
+                    body = body[: len(body) // 2]
+                    self.close_connection = True
+                if fault == "drips":
+                    for at in range(len(body)):
+                        self.wfile.write(body[at : at + 1])
+                        self.wfile.flush()
+                        time.sleep(0.02)
+                    return
                 self.wfile.write(body)
 
             def log_message(self, *args: Any) -> None:
@@ -91,6 +155,36 @@ def _text(value: Any) -> Any:
     if value in (None, ""):
         return _NIL
     return value if isinstance(value, str) else str(value).lower()
+
+
+def _one(some: list[Any]) -> Any:
+    return some[0] if len(some) == 1 else some
+
+
+def _typed(value: Any) -> dict[str, Any]:
+    return {"@type": "xs:long" if str(value).isdigit() else "xs:double", "$": str(value)}
+
+
+def _row(name: str, values: dict[str, Any]) -> dict[str, Any]:
+    """A row of the analytics; one value instead of a list of one, too."""
+    data = [{"attribute": key, "value": _typed(value)} for key, value in values.items()]
+    return {"dimensionValue": name, "data": _one(data)}
+
+
+def _product(told: dict[str, Any]) -> dict[str, Any]:
+    """A seller's product: {"sku", "title", "price", "rebill" (a price), "commission", ...}."""
+    price = {"native_price": told["price"], "usd": told["price"], "usd_with_fees": told["price"]}
+    pricing: dict[str, Any] = {"@currency": "USD", "standard": {"price": price}}
+    if "rebill" in told:
+        pricing["recurring"] = {"price": {"usd": told["rebill"]}, "frequency": "MONTHLY"}
+    return {
+        "@sku": told["sku"], "id": "1329845", "status": told.get("status", "ACTIVE"),
+        "digital": "true", "digitalRecurring": _text("rebill" in told), "language": "EN",
+        "title": _text(told["title"]), "description": _text(told.get("description")),
+        "commission": {"purchase": told["commission"]} if "commission" in told else _NIL,
+        "pricings": {"pricing": pricing}, "no_commission": "false",
+        "categories": {"category": "MEMBER_SITE"},
+    }  # fmt: skip
 
 
 def _translated(told: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from db.webhooks import Webhook
 from integrations.clickbank import ClickBank
 from workers import controls
 from workers.broker import actor
+from workers.clickbank_turns import turns
 from workers.maintenance.reconciling import NIGHTLY_DAYS, SOURCE, Report, api_key, reconcile
 from workers.queues import Queue
 from workers.stopping import stopping, wait
@@ -71,5 +72,6 @@ def _ask(row: dict[str, Any]) -> Report | None:
         return Report()  # deleted since, or without a key
     until = row["occurred_at"] + timedelta(days=1)
     since = until - timedelta(days=NIGHTLY_DAYS + 1)
-    with ClickBank(key, settings().clickbank_api_url, wait) as client:
+    turn = turns(key, wait)
+    with ClickBank(key, settings().clickbank_api_url, wait, turn=turn) as client:
         return reconcile(account, client, since, until, _may_go_on)

@@ -12,19 +12,20 @@ import typer
 from base.errors import HopfleetError, Misused
 from base.logs import configure
 from base.settings import settings
-from db.product_syncs import FEED
+from db.product_syncs import API, FEED
 from ops.cli import output
 from ops.cli.database import sentences
 from ops.cli.progress import Bar, bar
 from workers.products import syncing
 from workers.products.syncing import Progress, Report
 
-SOURCES = (FEED,)
+SOURCES = (FEED, API)
 _STAGES = {
     "fetch": ("fetching the feed", "bytes"),
     "read": ("reading the feed", "bytes"),
     "merge": ("merging its listings", "listings"),
     "apply": ("writing changes", "products"),
+    "ask": ("asking ClickBank", "questions"),
 }
 
 
@@ -35,7 +36,7 @@ def sync(
     url: Annotated[
         str | None, typer.Option(help="A feed at this address, instead of ClickBank's own.")
     ] = None,
-    source: Annotated[str, typer.Option(help="Where from: feed.")] = FEED,
+    source: Annotated[str, typer.Option(help="Where from: feed, or api, ClickBank's own.")] = FEED,
     force: Annotated[
         bool, typer.Option("--force", help="Take a feed that is older, or far smaller, too.")
     ] = False,
@@ -61,7 +62,7 @@ def sync(
             raise HopfleetError(
                 f"PostgreSQL refused the feed ({error.diag.message_primary}); nothing was changed."
             ) from error
-    _say(report, json)
+    _say(report, source, json)
 
 
 def _address(file: Path | None, url: str | None, source: str) -> str | None:
@@ -108,10 +109,19 @@ def _is_watched() -> bool:
     return sys.stderr.isatty()
 
 
-def _say(report: Report, json: bool) -> None:
+def _say(report: Report, source: str, json: bool) -> None:
     if json:
         counts = report._asdict() | {"seconds": round(report.seconds, 3)}
+        if source == FEED:
+            del counts["left"]
         output.print_json({"sync": str(counts.pop("sync_id")), **counts})
+    elif report.refused is None and source != FEED:
+        output.say(
+            f"{report.seen:,} products told: {report.inserted:,} new, {report.updated:,} changed,"
+            f" {report.unchanged:,} as they were, in {report.seconds:,.1f} s."
+        )
+        if report.left:
+            output.note(f"{report.left:,} questions are left for the next run: limits are reached.")
     elif report.refused is None:
         output.say(
             f"{report.seen:,} products: {report.inserted:,} new, {report.updated:,} changed,"

@@ -12,6 +12,7 @@ from db.integrations import IntegrationRow
 from integrations.clickbank import ClickBank
 from ops.cli import entry, lookup, output
 from ops.cli.database import transaction
+from workers.clickbank_turns import turns
 from workers.maintenance import reconciling
 from workers.maintenance.reconciling import Report
 
@@ -49,7 +50,8 @@ def reconcile(
         )
     reports = {}
     for row, key in found:
-        with ClickBank(key, settings().clickbank_api_url, sleep) as client:
+        turn = turns(key, sleep)
+        with ClickBank(key, settings().clickbank_api_url, sleep, turn=turn) as client:
             reports[row.id] = _whole(reconciling.reconcile(row, client, first, last))
     _say(found, reports, json)
 

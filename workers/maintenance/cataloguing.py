@@ -1,8 +1,9 @@
 """The catalogue's upkeep: each day's sync, trends, and what ended syncs have left."""
 
-from db import product_search, product_stage, product_syncs, retention
+from db import api_turns, product_search, product_stage, product_syncs, retention
 from db.connection import transaction
-from db.product_syncs import FEED
+from db.product_syncs import API, FEED
+from workers.maintenance.reconciling import accounts
 
 SCHEDULE = "schedule"
 SYNCS_DAYS = 90
@@ -14,12 +15,16 @@ _LIMIT_SECONDS = 300.0
 def owe_daily() -> None:
     """Ask for a sync from where the last one came; nothing before somebody has synced once.
 
-    A feed that was a file is somebody's own business: nobody knows when it is made anew.
+    A feed that was a file is somebody's own business: nobody knows when it is made anew. Accounts
+    with an API key are asked behind it.
     """
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         last = product_syncs.last_applied(tx, FEED)
         if last is not None and "://" in (last["address"] or ""):
             product_syncs.ask(tx, FEED, last["address"], is_forced=False, asked_by=SCHEDULE)
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        if accounts(tx):
+            product_syncs.ask(tx, API, None, is_forced=False, asked_by=SCHEDULE)
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         product_search.refresh_trends(tx)
 
@@ -33,6 +38,7 @@ def clear() -> None:
             product_stage.Stage(sync_id).drop(tx)
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         retention.product_syncs(tx, SYNCS_DAYS)
+        api_turns.forget(tx)
     while True:
         with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
             if retention.product_history(tx, HISTORY_DAYS, _CHUNK) < _CHUNK:

@@ -10,8 +10,8 @@ from base.clock import steady
 from base.errors import Misused, Permanent, Transient
 from db import product_syncs, work
 from db.connection import Tx, transaction
-from db.product_syncs import FEED, ProductSync, Row
-from workers.products import feed
+from db.product_syncs import API, FEED, ProductSync, Row
+from workers.products import enriching, feed
 from workers.products.feed import Progress, Refused, Said
 from workers.products.keeping import LEASE_SECONDS, Keeping, LeaseLost, Stopped
 
@@ -29,7 +29,10 @@ class Busy(Transient):
 
 
 class Report(NamedTuple):
-    """What a sync came to; `refused` is the sentence that says why nothing was changed."""
+    """What a sync came to; `refused` is the sentence that says why nothing was changed.
+
+    `left` are questions to an API that its limits leave for the next run.
+    """
 
     sync_id: int
     seen: int
@@ -40,6 +43,7 @@ class Report(NamedTuple):
     listings: int
     refused: str | None
     seconds: float
+    left: int = 0
 
 
 def ask(tx: Tx, source: str, address: str | None, *, is_forced: bool, asked_by: str) -> int:
@@ -121,7 +125,7 @@ def carry_out(row: Row, said: Said) -> Report:
     return _report(row["id"], steady() - began)
 
 
-_SOURCES = {FEED: feed.sync}
+_SOURCES = {FEED: feed.sync, API: enriching.sync}
 
 
 def _busy(other: Row) -> str:
@@ -137,7 +141,10 @@ def _report(sync_id: int, seconds: float) -> Report:
         row = product_syncs.by_id(tx, sync_id)
     assert row is not None
     counted = {name: row[name] or 0 for name in _COUNTED}
-    return Report(sync_id=sync_id, **counted, refused=row["refused"], seconds=seconds)
+    return Report(
+        sync_id=sync_id, **counted, refused=row["refused"], seconds=seconds,
+        left=row["unasked"] or 0,
+    )  # fmt: skip
 
 
 def _refuse(row: Row, error: Refused) -> None:
