@@ -46,8 +46,8 @@ _FILL = {
     " SELECT 'p', now() - n * interval '1 minute', 'r', n, n, 0, 0",
     "event_outcomes": "(minute, door, outcome, items) SELECT now(), 'r', 'stored', n",
     "bot_rules": "(user_id, kind, pattern, verdict) SELECT {id}, 'agent', n::text, 'person'",
-    "integrations": "(user_id, network, name, key_digest, sealed)"
-    " SELECT {id}, 'clickbank', 'n', n::text::bytea, ''",
+    "integrations": "(id, user_id, network, name, key_digest, sealed)"
+    " SELECT {id}, {id}, 'clickbank', 'n', n::text::bytea, ''",
     "orders": "(id, user_id, receipt) SELECT n, {id}, n::text",
     "receipts": "(order_id, user_id, receipt, type, state, door, verdict, event_id, item_id)"
     " SELECT n, {id}, n::text, 'conversion', 'approved', 'events', 'counted', n::text, n::text",
@@ -85,6 +85,11 @@ _FILL = {
     "product_states": "(product_id, clickbank_id, digest) SELECT {id}, n::text, {id}",
     "product_absences": "(product_id, feeds, since_sync) SELECT {id}, 1, n",
     "product_history": "(product_id, day, gravity) SELECT {id}, current_date, n / 100.0",
+    "product_asks": "(integration_id, account, question, sync_id) SELECT {id}, 'a', 'q', n",
+    "vendor_sales": "(integration_id, account, role, dimension, name, told)"
+    " SELECT {id}, 'a', 'affiliate', 'vendor', n::text, '{{}}'",
+    "api_turns": "(service, next_at) SELECT n::text, now()",
+    "api_budgets": "(account, hour, used) SELECT n::text, now(), n",
 }
 
 
