@@ -68,23 +68,30 @@ def put(
     return [Ask(*row) for row in rows]
 
 
-def go_on(tx: Tx, ask: Ask, page: int) -> bool:
-    """The next page to ask for; False when the integration is gone."""
-    return _set(tx, ask, "page = %s", page)
+def hold(tx: Tx, ask: Ask) -> bool:
+    """Before anything is written for it: False when the integration is gone, else it stays."""
+    row = tx.execute(
+        "SELECT FROM integrations WHERE id = %s FOR KEY SHARE", (ask.integration_id,)
+    ).fetchone()
+    return row is not None
 
 
-def end(tx: Tx, ask: Ask, reason: str | None = None) -> bool:
-    """It was answered, or given up for a reason; False when the integration is gone."""
-    return _set(tx, ask, "ended_at = now(), reason = %s", reason)
+def go_on(tx: Tx, ask: Ask, page: int) -> None:
+    """The next page to ask for."""
+    _set(tx, ask, "page = %s", page)
 
 
-def _set(tx: Tx, ask: Ask, changes: str, value: object) -> bool:
-    done = tx.execute(
+def end(tx: Tx, ask: Ask, reason: str | None = None) -> None:
+    """It was answered, or given up for a reason."""
+    _set(tx, ask, "ended_at = now(), reason = %s", reason)
+
+
+def _set(tx: Tx, ask: Ask, changes: str, value: object) -> None:
+    tx.execute(
         f"UPDATE product_asks SET {changes}"
         " WHERE integration_id = %s AND account = %s AND question = %s",
         (value, ask.integration_id, ask.account, ask.question),
     )
-    return done.rowcount == 1
 
 
 def live(tx: Tx, user_id: str, limit: int) -> list[str]:

@@ -8,7 +8,7 @@ that is not allowed. `faults` are what a path does instead of answering.
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -36,6 +36,7 @@ class ClickBank:
     faults: dict[str, str] = field(default_factory=dict)  # by the end of a path
     moments: list[float] = field(default_factory=list)  # when each question came
     lasts: int | None = None  # questions until the key expires
+    before: Callable[[str], object] = lambda path: None  # called before each answer
 
     def told(self, path: str, asked: dict[str, list[str]], page: int) -> tuple[int, bytes]:
         """A status and a body of what is no order."""
@@ -100,6 +101,7 @@ class ClickBank:
                 url, page = urlsplit(self.path), self.headers.get("Page", "1")
                 account.asked.append((self.path, page))
                 account.moments.append(time.monotonic())
+                account.before(self.path)
                 expired = account.lasts is not None and len(account.asked) > account.lasts
                 if self.headers.get("Authorization") != account.key or expired:
                     status, body = 403, b"Invalid API key"

@@ -11,16 +11,17 @@ from base.settings import settings
 from db import integrations, webhooks, work
 from db.connection import transaction
 from db.webhooks import Webhook
-from integrations.clickbank import ClickBank
+from integrations.clickbank import ClickBank, ClickBankBusy
 from workers import controls
 from workers.broker import actor
-from workers.clickbank_turns import turns
+from workers.clickbank_turns import BudgetSpent, turns
 from workers.maintenance.reconciling import NIGHTLY_DAYS, SOURCE, Report, api_key, reconcile
 from workers.queues import Queue
 from workers.stopping import stopping, wait
 
 _LEASE_SECONDS = 900  # above the actor's limit: a lease never runs out under its feet
 _AGAIN_SECONDS = 900.0
+_LIMITED_SECONDS = 3 * 3600.0  # a day's limits do not end within minutes
 _MOST_ATTEMPTS = 8
 _SILENT_SECONDS = 10.0
 
@@ -50,7 +51,9 @@ def _reconcile(row: dict[str, Any]) -> None:
             if isinstance(error, Permanent) or row["attempts"] >= _MOST_ATTEMPTS:
                 work.bury(tx, Webhook, *claim, "not_reconciled", str(error))
             else:
-                work.retry(tx, Webhook, *claim, _AGAIN_SECONDS, str(error))
+                limited = isinstance(error, BudgetSpent | ClickBankBusy)
+                seconds = _LIMITED_SECONDS if limited else _AGAIN_SECONDS
+                work.retry(tx, Webhook, *claim, seconds, str(error))
         return
     if report is not None:
         log().info("clickbank.reconciled", integration=str(row["integration_id"]),

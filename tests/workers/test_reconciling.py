@@ -11,7 +11,7 @@ import pytest
 from base.clock import now, wall_ms
 from base.ids import uuid7_hex
 from base.settings import settings
-from db import integrations
+from db import api_turns, integrations
 from db.connection import Tx, transaction
 from integrations.clickbank import ClickBank
 from journal.streams import Kind
@@ -20,6 +20,7 @@ from tests import notifications as told
 from tests.conftest import Connect
 from tests.workers.items import claimed, item, rows
 from workers import clickbank, clickbank_api  # noqa: F401 (takes notifications in)
+from workers.clickbank_turns import MOST_A_DAY
 from workers.maintenance.reconciling import Report, owe_nightly, reconcile
 from workers.outcome import Outcome
 from workers.store import store
@@ -201,6 +202,22 @@ def test_each_account_is_looked_at_once_a_night(world: World) -> None:
     assert [(state, outcome) for state, outcome, _ in found] == [("done", "reconciled")]
     assert orjson.loads(found[0][2])["added"] == 1
     assert world.paid() == [("conversion", Decimal("41.37"))]
+
+
+@pytest.mark.usefixtures("_address")
+def test_a_day_that_is_used_up_is_waited_for_longer_than_an_outage(world: World) -> None:
+    world.session.execute(
+        "INSERT INTO api_budgets (account, hour, used) VALUES (%s, date_trunc('hour', now()), %s)",
+        (api_turns.account_of(clickbank_fake.KEY), MOST_A_DAY),
+    )
+    owe_nightly()
+
+    clickbank_api.run()
+
+    assert world.fake.asked == []
+    assert world.session.execute(
+        "SELECT state, next_attempt_at > now() + interval '2 hours' FROM webhooks"
+    ).fetchall() == [("pending", True)]
 
 
 @pytest.mark.usefixtures("_address")

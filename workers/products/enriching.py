@@ -5,6 +5,7 @@ goes on, or repeats it, does no harm.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 
 import orjson
@@ -142,9 +143,8 @@ class _Account:
                 told = clickbank_products.sold(
                     client, AS_AFFILIATE, VENDOR, one.account, self.days, 1, name.upper()
                 )
-                with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+                with self._page(one) as tx:
                     self._keep(tx, one, told)
-                    self.tally.note(tx)
 
     def _rest(self) -> None:
         self.keeping.rest()
@@ -157,27 +157,29 @@ class _Account:
         try:
             for page, told in self._pages(client, ask):
                 listed += told.products
-                with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+                with self._page(ask) as tx:
                     self._keep(tx, ask, told)
-                    if not told.more and ask.question == LIST:
+                    if not told.more:
                         self._keep_own(tx, ask, listed)
-                    if told.more and ask.question == LIST:
-                        continue  # its row needs all of them: it begins anew
-                    on = (
+                        product_asks.end(tx, ask)
+                    elif ask.question != LIST:  # its row needs all pages: it begins anew
                         product_asks.go_on(tx, ask, page + 1)
-                        if told.more
-                        else product_asks.end(tx, ask)
-                    )
-                    if not on:
-                        raise _Gone
-                    self.tally.note(tx)
             self._answered += 1
         except ClickBankRefused as error:
             if error.reason == "key":
                 raise
             self._refused = error
-            with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+            with self._page(ask) as tx:
                 product_asks.end(tx, ask, error.reason)
+
+    @contextmanager
+    def _page(self, ask: Ask) -> Iterator[Tx]:
+        """A page's own transaction, with what is counted until then."""
+        with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+            if not product_asks.hold(tx, ask):
+                raise _Gone
+            yield tx
+            self.tally.note(tx)
 
     def _pages(self, client: ClickBank, ask: Ask) -> Iterator[tuple[int, Told]]:
         page, before = ask.page, None
@@ -216,7 +218,7 @@ class _Account:
 
     def _keep_own(self, tx: Tx, ask: Ask, listed: list[Json]) -> None:
         """All products of a site, as the one row that stands for it."""
-        told = own(ask.account, listed)
+        told = own(ask.account, listed) if listed else None
         if told is None:
             return
         became = own_products.put(
