@@ -18,8 +18,6 @@ from tests.workers.products.asking import AFFILIATE, account, counts, product, s
 from workers.clickbank_turns import KEPT_FOR_ORDERS, MOST_A_DAY
 from workers.products import syncing
 
-pytestmark = pytest.mark.usefixtures("redis_url")
-
 
 def use(session: Tx, but: int, key: str = KEY) -> None:
     """The account has used up its day but for so many questions for products."""

@@ -3,8 +3,6 @@
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from db import vendor_sales
 from db.connection import Tx, transaction
 from tests import clickbank_fake, make
@@ -19,8 +17,6 @@ from tests.workers.products.asking import (
 )
 from tests.workers.products.feeds import Feed
 from tests.workers.products.test_syncing import sync as sync_feed
-
-pytestmark = pytest.mark.usefixtures("redis_url")
 
 
 def test_what_was_sold_gives_products_their_refund_rates(
