@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     call_private: Annotated[Networks, NoDecode] = ()  # networks of one's own that users may call
     calls_per_host: int = Field(8, ge=1)  # at once, of one process
     feed_url: str = "https://accounts.clickbank.com/feeds/marketplace_feed_v2.xml.zip"
+    marketplace_search_url: str | None = None  # then it is asked daily, too; private, undocumented
     feed_most_bytes: int = Field(4 * 1024**3, ge=1)  # of the products' feed, as it is sent
     feed_most_unpacked_bytes: int = Field(16 * 1024**3, ge=1)
     bonus_link_hours: float = Field(720.0, gt=0)  # how long a download's link works

@@ -12,14 +12,14 @@ import typer
 from base.errors import HopfleetError, Misused
 from base.logs import configure
 from base.settings import settings
-from db.product_syncs import API, FEED
+from db.product_syncs import API, FEED, SEARCH
 from ops.cli import output
 from ops.cli.database import sentences
 from ops.cli.progress import Bar, bar
 from workers.products import syncing
 from workers.products.syncing import Progress, Report
 
-SOURCES = (FEED, API)
+SOURCES = (FEED, API, SEARCH)
 _STAGES = {
     "fetch": ("fetching the feed", "bytes"),
     "read": ("reading the feed", "bytes"),
@@ -36,7 +36,7 @@ def sync(
     url: Annotated[
         str | None, typer.Option(help="A feed at this address, instead of ClickBank's own.")
     ] = None,
-    source: Annotated[str, typer.Option(help="Where from: feed, or api, ClickBank's own.")] = FEED,
+    source: Annotated[str, typer.Option(help="Where from: feed, api or search.")] = FEED,
     force: Annotated[
         bool, typer.Option("--force", help="Take a feed that is older, or far smaller, too.")
     ] = False,

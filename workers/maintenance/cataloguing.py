@@ -1,8 +1,9 @@
 """The catalogue's upkeep: each day's sync, trends, and what ended syncs have left."""
 
+from base.settings import settings
 from db import api_turns, product_search, product_stage, product_syncs, retention
 from db.connection import transaction
-from db.product_syncs import API, FEED
+from db.product_syncs import API, FEED, SEARCH
 from workers.maintenance.reconciling import accounts
 
 SCHEDULE = "schedule"
@@ -16,7 +17,7 @@ def owe_daily() -> None:
     """Ask for a sync from where the last one came; nothing before somebody has synced once.
 
     A feed that was a file is somebody's own business: nobody knows when it is made anew. Accounts
-    with an API key are asked behind it.
+    with an API key are asked behind it, and the marketplace's search where its address is set.
     """
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         last = product_syncs.last_applied(tx, FEED)
@@ -25,6 +26,8 @@ def owe_daily() -> None:
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         if accounts(tx):
             product_syncs.ask(tx, API, None, is_forced=False, asked_by=SCHEDULE)
+        if settings().marketplace_search_url:
+            product_syncs.ask(tx, SEARCH, None, is_forced=False, asked_by=SCHEDULE)
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         product_search.refresh_trends(tx)
 

@@ -10,8 +10,8 @@ from base.clock import steady
 from base.errors import Misused, Permanent, Transient
 from db import product_syncs, work
 from db.connection import Tx, transaction
-from db.product_syncs import API, FEED, ProductSync, Row
-from workers.products import enriching, feed
+from db.product_syncs import API, FEED, SEARCH, ProductSync, Row
+from workers.products import enriching, feed, searching
 from workers.products.feed import Progress, Refused, Said
 from workers.products.keeping import LEASE_SECONDS, Keeping, LeaseLost, Stopped
 
@@ -125,7 +125,7 @@ def carry_out(row: Row, said: Said) -> Report:
     return _report(row["id"], steady() - began)
 
 
-_SOURCES = {FEED: feed.sync, API: enriching.sync}
+_SOURCES = {FEED: feed.sync, API: enriching.sync, SEARCH: searching.sync}
 
 
 def _busy(other: Row) -> str:

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from base.settings import settings
 from db import product_syncs
 from db.connection import transaction
 from db.product_syncs import FEED
+from tests import clickbank_fake, make
+from tests import notifications
 from tests.conftest import Connect
 from tests.ops.cli.conftest import Run
 from tests.workers.products.feeds import Feed
@@ -87,3 +90,41 @@ def test_an_older_file_is_refused(run: Run, tmp_path: Path) -> None:
 
     assert said.code == 1
     assert "older" in said.err
+
+
+def test_an_api_sync_tells_its_counts_and_what_is_left(
+    run: Run, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = connect()
+    fake = clickbank_fake.ClickBank(sold={"affiliate/vendor": [("Q", {"REFUND_RATE": "5"})]})
+    notifications.connect(
+        session, make.user(session)["id"], "S", {"nickname": "me"}, api_key=clickbank_fake.KEY
+    )
+    make.product(session, clickbank_id="q", vendor="q")
+    with fake.serve() as address:
+        monkeypatch.setenv("HOPFLEET_CLICKBANK_API_URL", address)
+        settings.cache_clear()
+        said = run("products", "sync", "--source", "api", "--json")
+        again = run("products", "sync", "--source", "api")
+    settings.cache_clear()
+
+    assert (said.code, again.code) == (0, 0)
+    assert {name: said.json[name] for name in ("seen", "updated", "left", "refused")} == {
+        "seen": 1, "updated": 1, "left": 0, "refused": None,
+    }  # fmt: skip
+    assert again.out.startswith("1 products told: 0 new, 0 changed, 1 as they were")
+
+
+def test_an_api_sync_without_a_key_says_how_to_name_one(run: Run) -> None:
+    said = run("products", "sync", "--source", "api")
+
+    assert said.code == 1
+    assert "--api-key -" in said.err
+
+
+def test_there_are_three_sources(run: Run) -> None:
+    said = run("products", "sync", "--source", "ftp")
+    mixed = run("products", "sync", "--source", "api", "--file", str(SAMPLE))
+
+    assert (said.code, mixed.code) == (2, 2)
+    assert "feed, api, search" in said.err

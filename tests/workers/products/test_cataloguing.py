@@ -4,6 +4,7 @@ from pathlib import Path
 
 from db.product_stage import Stage
 from tests.conftest import Connect
+from tests.workers.products import asking
 from tests.workers.products.feeds import Feed
 from tests.workers.products.test_syncing import sync
 from workers.maintenance import cataloguing
@@ -32,6 +33,16 @@ def test_the_feed_of_an_address_is_asked_for_once_a_day(connect: Connect, tmp_pa
     assert session.execute(_ASKED).fetchall() == [
         ("feed", "http://feeds.example/feed.zip", "schedule")
     ]
+
+
+def test_accounts_with_an_api_key_are_asked_once_a_day(connect: Connect) -> None:
+    session = connect()
+    asking.account(session)
+
+    cataloguing.owe_daily()
+    cataloguing.owe_daily()
+
+    assert session.execute(_ASKED).fetchall() == [("api", None, "schedule")]
 
 
 def test_old_syncs_and_what_they_staged_go_but_the_last_applied_stays(
