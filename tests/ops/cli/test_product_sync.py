@@ -9,8 +9,7 @@ from base.settings import settings
 from db import product_syncs
 from db.connection import transaction
 from db.product_syncs import FEED
-from tests import clickbank_fake, make
-from tests import notifications
+from tests import clickbank_fake, make, notifications
 from tests.conftest import Connect
 from tests.ops.cli.conftest import Run
 from tests.workers.products.feeds import Feed
