@@ -201,6 +201,7 @@ EXTRAS: tuple[Extra, ...] = (
     Extra("table", "api_turns", "All processes together keep to an API's requests a second."),
     Extra("table", "api_budgets", "And to each account's requests a day."),
     Extra("table", "product_search", "What of products is searched, filtered and sorted."),
+    Extra("table", "product_words", "The words of titles, for searches with a typo."),
     *(
         Extra(
             "trigger",

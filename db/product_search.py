@@ -13,51 +13,12 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg.rows import dict_row
-from sqlalchemy import ForeignKey, Index, Text, false
-from sqlalchemy.dialects.postgresql import ARRAY, TSVECTOR
-from sqlalchemy.orm import Mapped, mapped_column
 
+from db import product_words
 from db.connection import Tx
-from db.table import At, Base, Money, Percent
 from schemas.searches import Wanted
 
 CONFIGURATION = "hopfleet_words"
-
-
-class ProductSearch(Base):
-    """What of a product is searched, filtered and sorted; -1 is a number that nobody told."""
-
-    __tablename__ = "product_search"
-    __table_args__ = (
-        Index("idx_product_search_words", "words", postgresql_using="gin"),
-        Index("idx_product_search_title", "title_words", postgresql_using="gin"),
-        Index("idx_product_search_categories", "categories", postgresql_using="gin"),
-        Index("idx_product_search_gravity", "gravity", "product_id"),
-        Index("idx_product_search_amount", "commission_amount", "product_id"),
-        Index("idx_product_search_rate", "commission_rate", "product_id"),
-        Index("idx_product_search_initial", "initial_sale_amount", "product_id"),
-        Index("idx_product_search_rank", "popularity_rank", "product_id"),
-        Index("idx_product_search_trend", "trend", "product_id"),
-        Index("idx_product_search_created", "created_at", "product_id"),
-    )
-
-    product_id: Mapped[UUID] = mapped_column(
-        ForeignKey("products.id", ondelete="CASCADE"), primary_key=True
-    )
-    words: Mapped[Any] = mapped_column(TSVECTOR)
-    title_words: Mapped[Any] = mapped_column(TSVECTOR)
-    categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
-    gravity: Mapped[Money]
-    commission_amount: Mapped[Money]
-    commission_rate: Mapped[Percent]
-    initial_sale_amount: Mapped[Money]
-    popularity_rank: Mapped[int]
-    trend: Mapped[Money]
-    refund_rate: Mapped[Percent | None]
-    rebill: Mapped[bool]
-    is_gone: Mapped[bool] = mapped_column(server_default=false())
-    created_at: Mapped[At]
-
 
 # How lists can be sorted: by which column, and which way.
 SORTS = {
@@ -76,6 +37,7 @@ _FEW = 20_000  # rows that the second way may fetch before the longer walk is th
 
 
 _ANYTHING = Wanted()
+_PINNED = -1  # the tier of a product whose id is the text
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +63,7 @@ class Query:
 
 
 class After(NamedTuple):
-    """Where a page ended: its last row's tier, sorted value and id."""
+    """Where a page ended: its last row's tier (-1, 0 or 1), sorted value and id."""
 
     tier: int
     value: Decimal | int | datetime
@@ -111,34 +73,58 @@ class After(NamedTuple):
 class Page(NamedTuple):
     """Products: all columns that lists show, and each one's `place`.
 
-    `after` is where the next page begins, None at the end.
+    `after` is where the next page begins, None at the end. `corrected` is the text that was looked
+    for instead, because what was asked for is nowhere.
     """
 
     rows: list[dict[str, Any]]
     after: After | None
+    corrected: Wanted | None = None
 
 
 def find(tx: Tx, query: Query, limit: int = 20, after: After | None = None) -> Page:
     """A page of what is wanted, in the sort's order and then by id.
 
-    By relevance, products whose title has all that was asked for come before those where only
-    the description has, each by gravity.
+    By relevance, a product whose id is the text comes first, then those whose title has all that
+    was asked for, then those where only the description has, each by gravity. When nothing has it,
+    words that are in no title are taken for the nearest ones that are.
     """
+    page = _page(tx, query, limit, after)
+    if page.rows or query.text.is_empty:
+        return page
+    # A page that ended in corrected words goes on in them.
+    meant = product_words.corrected(tx, query.text)
+    if meant is None:
+        return page
+    return _page(tx, replace(query, text=meant), limit, after)._replace(corrected=meant)
+
+
+def _page(tx: Tx, query: Query, limit: int, after: After | None) -> Page:
     asked = _asked(tx, query)
     found: list[dict[str, Any]] = []
-    first = after.tier if after else 0
-    tiers = range(first, 2) if asked.words is not None and query.sort == "relevance" else range(1)
-    for tier in tiers:
+    is_ranked = asked.words is not None and query.sort == "relevance"
+    pinned = _pinned(tx, query) if query.sort == "relevance" else None
+    if pinned is not None:
+        if after is None:
+            found += _Plan(tx, "gravity", "DESC", [*asked.where, "s.product_id = %(pinned)s"],
+                           {**asked.values, "pinned": pinned, "limit": 1, "tier": _PINNED},
+                           None).collect()  # fmt: skip
+        asked = asked.without(pinned)
+    first = max(after.tier, 0) if after else 0
+    for tier in range(first, 2) if is_ranked else range(1):
         since = after if after and after.tier == tier else None
-        found += _tier(tx, query, asked, tier, len(tiers) > 1 or first > 0, limit + 1 - len(found),
-                       since)  # fmt: skip
+        found += _tier(tx, query, asked, tier, is_ranked, limit + 1 - len(found), since)
         if len(found) > limit:
             break
     rows = _described(tx, found[:limit])
-    if len(found) <= limit:
-        return Page(rows, None)
-    last = found[limit - 1]
-    return Page(rows, _place(last))
+    return Page(rows, _place(found[limit - 1]) if len(found) > limit else None)
+
+
+def _pinned(tx: Tx, query: Query) -> UUID | None:
+    """The product whose id is the whole text."""
+    text = query.text
+    words = (*text.words, *([text.beginning] if text.beginning else []))
+    return named(tx, words[0]) if len(words) == 1 and not text.phrases else None
 
 
 class _Asked(NamedTuple):
@@ -147,6 +133,11 @@ class _Asked(NamedTuple):
     where: tuple[str, ...]
     values: Mapping[str, Any]
     words: str | None  # what is to be there, as text of a tsquery; None: nothing
+
+    def without(self, product_id: UUID) -> "_Asked":
+        """The same, but for one product."""
+        where = (*self.where, "s.product_id <> %(pinned)s")
+        return _Asked(where, {**self.values, "pinned": product_id}, self.words)
 
 
 _COMPARED = {
@@ -324,17 +315,6 @@ def _place(row: dict[str, Any]) -> After:
     return After(row["tier"], row["value"], row["product_id"])
 
 
-def refresh_trends(tx: Tx) -> int:
-    """Trends go on although nothing changes: what rose 30 days ago rises no more."""
-    done = tx.execute(
-        "UPDATE product_search s SET trend = now.trend FROM ("
-        "  SELECT product_id, hopfleet_trend(product_id, nullif(gravity, -1)) AS trend"
-        "  FROM product_search WHERE trend <> 0) AS now"
-        " WHERE s.product_id = now.product_id AND s.trend <> now.trend"
-    )
-    return done.rowcount
-
-
 def named(tx: Tx, clickbank_id: str) -> UUID | None:
     """The product of exactly that id, in whatever case."""
     row = tx.execute(
@@ -342,8 +322,3 @@ def named(tx: Tx, clickbank_id: str) -> UUID | None:
         ([clickbank_id.lower(), clickbank_id],),
     ).fetchone()
     return row[0] if row else None
-
-
-def without(query: Query, text: Wanted) -> Query:
-    """The same question with another text."""
-    return replace(query, text=text)

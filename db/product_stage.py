@@ -62,7 +62,8 @@ _CHANGES = """
     LEFT JOIN product_states s USING (clickbank_id) WHERE s.digest IS DISTINCT FROM m.digest
 """
 
-# What other sources told of a product stays in its snapshot.
+# What other sources told of a product stays in its snapshot. Each old row is looked up by its index,
+# which wants the index's own collation; the planner would rather read the whole table each time.
 _APPLY = """
     WITH part AS MATERIALIZED (
         SELECT c.clickbank_id, c.path, c.rank, c.digest, t.title, t.description, t.commission_rate,
@@ -76,7 +77,8 @@ _APPLY = """
     ), old AS MATERIALIZED (
         SELECT p.id, p.gravity, p.commission_rate, p.commission_amount, p.popularity_rank,
             (coalesce(p.last_updated, p.created_at) AT TIME ZONE 'UTC')::date AS day
-        FROM products p JOIN part USING (clickbank_id)
+        FROM part, LATERAL (SELECT * FROM products k
+            WHERE k.clickbank_id = part.clickbank_id COLLATE "default" OFFSET 0) AS p
     ), put AS (
         INSERT INTO products AS p (clickbank_id, vendor, title, description, category,
             commission_rate, commission_amount, initial_sale_amount, gravity, rebill,
@@ -216,10 +218,14 @@ class Stage:
         tx.execute("SET LOCAL statement_timeout = 0")
         tx.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         tx.execute(self._sql(_RENAME))
-        done = tx.execute(self._sql(_CHANGES))
+        changes = tx.execute(self._sql(_CHANGES)).rowcount
         tx.execute("CREATE UNIQUE INDEX ON changes (n)")
         tx.execute("ANALYZE changes")
-        return done.rowcount
+        known = tx.execute("SELECT count(*) FROM product_states").fetchone()
+        if known is not None and changes > known[0]:
+            # A catalogue that is mostly new is indexed in larger pieces; few search it yet.
+            tx.execute("SET LOCAL gin_pending_list_limit = '64MB'")
+        return changes
 
     def apply(self, tx: Tx, after: int, upto: int, feed: str) -> tuple[int, int]:
         """Write the changes after one number and up to another; returns (inserted, updated).

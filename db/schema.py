@@ -30,10 +30,11 @@ from db import (
     prices,
     processes,
     product_asks,
+    product_entries,
     product_history,
-    product_search,
     product_states,
     product_syncs,
+    product_words,
     products,
     publications,
     purges,
@@ -106,11 +107,12 @@ SIDE = (
     product_states.ProductState,
     product_states.ProductAbsence,
     product_history.ProductDay,
-    product_search.ProductSearch,
     product_asks.ProductAsk,
     vendor_sales.VendorSales,
     api_turns.ApiTurn,
     api_turns.ApiBudget,
+    product_entries.ProductSearch,
+    product_words.ProductWord,
 )
 
 metadata = Base.metadata

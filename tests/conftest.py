@@ -25,7 +25,7 @@ _TABLES = (
     "users", "products", "held_events", "purges", "ledger", "queue_controls", "processes",
     "link_changes", "bot_rules", "door_counts", "event_outcomes", "host_spools", "rates",
     "webhooks", "stripe_customers", "stripe_prices", "chores", "publications",
-    "workflow_events", "product_syncs", "api_turns", "api_budgets",
+    "workflow_events", "product_syncs", "product_words", "api_turns", "api_budgets",
 )  # fmt: skip
 
 

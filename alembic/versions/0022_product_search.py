@@ -87,36 +87,51 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
 $$
 """
 
-# Texts are cut where a tsvector would have no room for more.
-_COLUMNS = """
-    to_tsvector('hopfleet_words', left(n.title, 500)) AS title_words,
-    setweight(to_tsvector('hopfleet_words', left(n.title, 500)), 'A')
+# Texts are cut where a tsvector would have no room for more. OFFSET 0 has titles read once.
+_ROWS = (
+    "(SELECT n.*, to_tsvector('hopfleet_words', left(n.title, 500)) AS title_words"
+    " FROM {} OFFSET 0)"
+)
+_TEXTS = """
+    n.title_words,
+    setweight(n.title_words, 'A')
         || to_tsvector('hopfleet_words', left(coalesce(n.description, ''), 100000)) AS words,
-    hopfleet_categories(n.category, n.data_snapshot) AS categories,
+    hopfleet_categories(n.category, n.data_snapshot) AS categories
 """
+_TEXT_NAMES = "title_words, words, categories"
 # What is not known sorts last, and no filter takes it for a number.
 _NUMBERS = """
     coalesce(n.gravity, -1) AS gravity, coalesce(n.commission_amount, -1) AS commission_amount,
     coalesce(n.commission_rate, -1) AS commission_rate,
     coalesce(n.initial_sale_amount, -1) AS initial_sale_amount,
     coalesce(n.popularity_rank, 2147483647) AS popularity_rank,
-    hopfleet_trend(n.id, n.gravity) AS trend,
     n.refund_rate, coalesce(n.rebill, false) AS rebill, n.created_at
 """
-_NAMES = (
-    "gravity, commission_amount, commission_rate, initial_sale_amount, popularity_rank, trend,"
+_NUMBER_NAMES = (
+    "gravity, commission_amount, commission_rate, initial_sale_amount, popularity_rank,"
     " refund_rate, rebill, created_at"
 )
 
+
+def _of(table: str, names: str) -> str:
+    return ", ".join(f"{table}.{name.strip()}" for name in names.split(","))
+
+
+# A new product has no history, so no trend.
 INSERTED = f"""
 CREATE FUNCTION hopfleet_search_inserted() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    INSERT INTO product_search (product_id, title_words, words, categories, {_NAMES})
-    SELECT n.id, {_COLUMNS} {_NUMBERS} FROM new_rows n
+    INSERT INTO product_search (product_id, {_TEXT_NAMES}, {_NUMBER_NAMES}, trend)
+    SELECT n.id, {_TEXTS}, {_NUMBERS}, 0 FROM {_ROWS.format("new_rows n")} AS n
     ON CONFLICT (product_id) DO NOTHING;
     RETURN NULL;
 END $$
+"""
+
+_REWRITTEN = """new_rows n JOIN old_rows o USING (id)
+    WHERE (n.title, n.description, n.category, n.data_snapshot -> 'categories')
+        IS DISTINCT FROM (o.title, o.description, o.category, o.data_snapshot -> 'categories')
 """
 
 # To read a text costs more than all else: only where it changed.
@@ -124,27 +139,21 @@ UPDATED = f"""
 CREATE FUNCTION hopfleet_search_updated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    UPDATE product_search s SET title_words = told.title_words, words = told.words,
-        categories = told.categories
+    UPDATE product_search s SET ({_TEXT_NAMES}) = ROW(
+            coalesce(told.title_words, s.title_words), coalesce(told.words, s.words),
+            coalesce(told.categories, s.categories)),
+        ({_NUMBER_NAMES}, trend) = ROW({_of("told", _NUMBER_NAMES)}, told.trend)
     FROM (
-        SELECT n.id, {_COLUMNS.strip().rstrip(",")}
-        FROM new_rows n JOIN old_rows o USING (id)
-        WHERE (n.title, n.description, n.category, n.data_snapshot -> 'categories')
-            IS DISTINCT FROM (o.title, o.description, o.category, o.data_snapshot -> 'categories')
+        SELECT n.id, {_NUMBERS}, hopfleet_trend(n.id, n.gravity) AS trend, {_of("t", _TEXT_NAMES)}
+        FROM new_rows n LEFT JOIN (
+            SELECT n.id, {_TEXTS} FROM {_ROWS.format(_REWRITTEN)} AS n
+        ) AS t USING (id)
     ) AS told
-    WHERE s.product_id = told.id AND (s.title_words, s.words, s.categories)
-        IS DISTINCT FROM (told.title_words, told.words, told.categories);
-    UPDATE product_search s SET gravity = told.gravity, trend = told.trend,
-        commission_amount = told.commission_amount, commission_rate = told.commission_rate,
-        initial_sale_amount = told.initial_sale_amount, refund_rate = told.refund_rate,
-        popularity_rank = told.popularity_rank, rebill = told.rebill, created_at = told.created_at
-    FROM (SELECT n.id, {_NUMBERS} FROM new_rows n) AS told
-    WHERE s.product_id = told.id AND (s.gravity, s.trend, s.commission_amount,
-            s.commission_rate, s.initial_sale_amount, s.refund_rate, s.popularity_rank, s.rebill,
-            s.created_at)
-        IS DISTINCT FROM (told.gravity, told.trend, told.commission_amount,
-            told.commission_rate, told.initial_sale_amount, told.refund_rate,
-            told.popularity_rank, told.rebill, told.created_at);
+    WHERE s.product_id = told.id AND (
+        ({_of("s", _NUMBER_NAMES)}, s.trend)
+            IS DISTINCT FROM ({_of("told", _NUMBER_NAMES)}, told.trend)
+        OR ({_of("s", _TEXT_NAMES)}) IS DISTINCT FROM (coalesce(told.title_words, s.title_words),
+            coalesce(told.words, s.words), coalesce(told.categories, s.categories)));
     RETURN NULL;
 END $$
 """
@@ -174,10 +183,12 @@ TRIGGERS = (
 )
 
 FILL = f"""
-    INSERT INTO product_search (product_id, title_words, words, categories, {_NAMES}, is_gone)
-    SELECT n.id, {_COLUMNS} {_NUMBERS}, EXISTS (SELECT FROM product_absences a
-        WHERE a.product_id = n.id AND a.vanished_at IS NOT NULL)
-    FROM products n
+    INSERT INTO product_search
+        (product_id, {_TEXT_NAMES}, {_NUMBER_NAMES}, trend, is_gone)
+    SELECT n.id, {_TEXTS}, {_NUMBERS}, hopfleet_trend(n.id, n.gravity),
+        EXISTS (SELECT FROM product_absences a
+            WHERE a.product_id = n.id AND a.vanished_at IS NOT NULL)
+    FROM {_ROWS.format("products n")} AS n
 """
 
 

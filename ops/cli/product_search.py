@@ -61,6 +61,8 @@ def search(
 ) -> None:
     """Find products; those whose title has all words come first, each by gravity.
 
+    A text that is a product's id puts it first; a word that is nowhere is taken for the nearest.
+
     --json prints a list; numbers are numbers, money is decimal text, and each product's `cursor`
     is where --after goes on behind it.
     """
@@ -84,6 +86,9 @@ def search(
     since = None if after is None else _read(after, sort)
     with transaction() as tx:
         page = product_search.find(tx, query, limit, since)
+    if page.corrected is not None:
+        meant = page.corrected
+        output.note(f"No product has that; shown is: {' '.join((*meant.words, *meant.phrases))}")
     if json:
         output.print_json([_told(row) for row in page.rows])
     else:
@@ -143,7 +148,7 @@ def _read(cursor: str, sort: str) -> After:
     try:
         told = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         tier, value, product_id = told.split("~")
-        if int(tier) not in (0, 1):
+        if int(tier) not in (-1, 0, 1):
             raise ValueError(tier)
         return After(int(tier), _value(value, sort), UUID(product_id))
     except (ValueError, InvalidOperation) as error:

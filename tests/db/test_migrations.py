@@ -90,6 +90,7 @@ _FILL = {
     " SELECT {id}, 'a', 'affiliate', 'vendor', n::text, '{{}}'",
     "api_turns": "(service, next_at) SELECT n::text, now()",
     "api_budgets": "(account, hour, used) SELECT n::text, now(), n",
+    "product_words": "(word, titles, slips) SELECT n::text, n, '{{}}'",
 }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db import product_search
+from db import product_search, product_words
 from db.connection import Tx
 from db.product_search import SORTS, After, Query
 from rules.search import wanted
@@ -31,6 +31,7 @@ CATALOGUE = """
 def shop(tx: Tx) -> Tx:
     """A session with four products in it."""
     tx.execute(CATALOGUE)
+    product_words.refresh(tx)
     return tx
 
 
@@ -97,7 +98,7 @@ def test_plain_sql_of_another_application_is_found_at_once(shop: Tx) -> None:
     shop.execute("DELETE FROM products WHERE clickbank_id = 'uhr'")
 
     assert _ids(shop, "zebra") == ["keto"]
-    assert _ids(shop, "keto") == []
+    assert _ids(shop, "diet") == []
     assert _ids(shop) == ["keto", "quilt", "sewing"]
 
 
@@ -165,3 +166,65 @@ def test_pages_follow_one_another_without_gap_or_repeat(
     assert len(paged) == min(len(whole.rows), 63)
     expected = {"even": 2000, "rarity": 5, "odd rarity": 4, None: 4000}
     assert len(whole.rows) == expected[text]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "found"),
+    [
+        ("qilt", "quilt", ["quilt", "sewing"]),  # one left out
+        ("quillt", "quilt", ["quilt", "sewing"]),  # one added
+        ("quolt", "quilt", ["quilt", "sewing"]),  # one changed
+        ("ktoe", "keto", ["keto"]),  # two swapped
+        ("Mashines Repaird", "machines repaired", ["sewing"]),
+        ('"qilt path"', "quilt path", ["quilt"]),
+        ("gartenur -keto", "gartenuhr", ["uhr"]),
+        ("Gärtenuhrr", "gartenuhr", ["uhr"]),
+    ],
+)
+def test_words_with_a_typo_are_taken_for_the_nearest(
+    shop: Tx, text: str, meant: str, found: list[str]
+) -> None:
+    page = product_search.find(shop, Query(text=wanted(text)))
+
+    assert page.corrected is not None
+    assert " ".join((*page.corrected.words, *page.corrected.phrases)) == meant
+    assert [row["clickbank_id"] for row in page.rows] == found
+
+
+@pytest.mark.parametrize("text", ["quilt keto", "zzzzzz", "qu", "12345", "x" * 200, "ke", "ö"])
+def test_what_is_near_to_nothing_is_not_corrected(shop: Tx, text: str) -> None:
+    page = product_search.find(shop, Query(text=wanted(text)))
+
+    assert page.corrected is None
+
+
+def test_pages_of_a_corrected_search_follow_one_another(shop: Tx) -> None:
+    first = product_search.find(shop, Query(text=wanted("qilt")), 1)
+    second = product_search.find(shop, Query(text=wanted("qilt")), 1, first.after)
+
+    assert [page.rows[0]["clickbank_id"] for page in (first, second)] == ["quilt", "sewing"]
+
+
+def test_a_product_whose_id_is_the_text_comes_first_and_once(shop: Tx) -> None:
+    shop.execute("UPDATE products SET clickbank_id = 'sewing' || id WHERE clickbank_id = 'sewing'")
+    shop.execute("UPDATE products SET clickbank_id = 'sewing' WHERE clickbank_id = 'keto'")
+
+    whole = _ids(shop, "SEWING")
+    first = product_search.find(shop, Query(text=wanted("sewing")), 1)
+    rest = product_search.find(shop, Query(text=wanted("sewing")), 5, first.after)
+
+    assert whole[0] == "sewing"
+    assert len(whole) == 3
+    assert [row["clickbank_id"] for row in (*first.rows, *rest.rows)] == whole
+
+
+def test_the_id_as_text_obeys_the_filters(shop: Tx) -> None:
+    assert _ids(shop, "keto", least_gravity=Decimal(1)) == []
+
+
+def test_words_that_no_title_has_any_more_are_forgotten(shop: Tx) -> None:
+    shop.execute("UPDATE products SET title = 'Needlework' WHERE clickbank_id = 'quilt'")
+
+    product_words.refresh(shop)
+
+    assert product_words.nearest(shop, ["beginnrs", "nedlework"]) == {"nedlework": "needlework"}

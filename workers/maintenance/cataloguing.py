@@ -1,7 +1,14 @@
 """The catalogue's upkeep: each day's sync, trends, and what ended syncs have left."""
 
 from base.settings import settings
-from db import api_turns, product_search, product_stage, product_syncs, retention
+from db import (
+    api_turns,
+    product_entries,
+    product_stage,
+    product_syncs,
+    product_words,
+    retention,
+)
 from db.connection import transaction
 from db.product_syncs import API, FEED, SEARCH
 from workers.maintenance.reconciling import accounts
@@ -29,7 +36,9 @@ def owe_daily() -> None:
         if settings().marketplace_search_url:
             product_syncs.ask(tx, SEARCH, None, is_forced=False, asked_by=SCHEDULE)
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        product_search.refresh_trends(tx)
+        product_entries.refresh_trends(tx)
+    with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+        product_words.refresh(tx)
 
 
 def clear() -> None:

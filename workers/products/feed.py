@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from base.settings import settings
-from db import product_syncs
+from db import product_syncs, product_words
 from db.connection import Tx, transaction
 from db.product_stage import Counts, Stage
 from db.product_syncs import FEED, Row
@@ -185,6 +185,9 @@ def _apply(
         counts = Counts(inserted, updated, seen - inserted - updated, missing)
         _end(tx, keeping, seen, counts)
     said(Progress("apply", changes, changes))
+    if changes:
+        with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
+            product_words.refresh(tx)
     if changes > seen / 10:
         with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
             staged.analyze(tx)
