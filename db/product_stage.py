@@ -62,7 +62,7 @@ _CHANGES = """
     LEFT JOIN product_states s USING (clickbank_id) WHERE s.digest IS DISTINCT FROM m.digest
 """
 
-# What other sources told of a product stays in its snapshot. Each old row is looked up by its index,
+# What other sources told of a product stays in its snapshot. Old rows are looked up by their index,
 # which wants the index's own collation; the planner would rather read the whole table each time.
 _APPLY = """
     WITH part AS MATERIALIZED (
