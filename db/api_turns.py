@@ -8,6 +8,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db.connection import Tx
 from db.table import Base, Moment, Word
 
+# A clock that was put back would have everybody wait until it is there again.
+_MOST_AHEAD = "1 minute"
 # Nobody documents when an account's day begins: so no 24 hours hold more than a day's requests,
 # whenever they begin. Hours are counted whole, and the one that has not ended is one more.
 _HOURS = 24
@@ -46,8 +48,9 @@ def take(tx: Tx, service: str, seconds: float, account: str, most: int) -> float
     row = tx.execute(
         "INSERT INTO api_turns AS t (service, next_at)"
         " VALUES (%(service)s, clock_timestamp() + make_interval(secs => %(seconds)s))"
-        " ON CONFLICT (service) DO UPDATE SET next_at = greatest(t.next_at, clock_timestamp())"
-        "  + make_interval(secs => %(seconds)s)"
+        " ON CONFLICT (service) DO UPDATE SET next_at = make_interval(secs => %(seconds)s)"
+        f"  + CASE WHEN t.next_at < clock_timestamp() + interval '{_MOST_AHEAD}'"
+        "   THEN greatest(t.next_at, clock_timestamp()) ELSE clock_timestamp() END"
         " RETURNING extract(epoch FROM next_at - make_interval(secs => %(seconds)s)"
         "  - clock_timestamp())::float8",
         {"service": service, "seconds": seconds},

@@ -94,15 +94,20 @@ def _set(tx: Tx, ask: Ask, changes: str, value: object) -> None:
     )
 
 
-def live(tx: Tx, user_id: str, limit: int) -> list[str]:
-    """Products of a user's active campaigns, as ids, the ones of the most gravity first."""
+def live(tx: Tx, user_id: str, limit: int) -> list[tuple[str, str | None]]:
+    """Products of a user's active campaigns, those of the most gravity first.
+
+    Ids, and how an account's analytics last wrote that vendor: with or without capitals.
+    """
     rows = tx.execute(
-        "SELECT p.clickbank_id FROM products p WHERE p.id IN (SELECT product_id FROM campaigns"
+        "SELECT p.clickbank_id, (SELECT told ->> 'DIMENSION_VALUE' FROM vendor_sales s"
+        "  WHERE s.dimension = 'vendor' AND s.name = p.clickbank_id LIMIT 1)"
+        " FROM products p WHERE p.id IN (SELECT product_id FROM campaigns"
         "  WHERE user_id = %s AND status = 'active' AND product_id IS NOT NULL)"
         " ORDER BY p.gravity DESC NULLS LAST, p.clickbank_id LIMIT %s",
         (user_id, limit),
     )
-    return [row[0] for row in rows]
+    return [(row[0], row[1]) for row in rows]
 
 
 def with_live(tx: Tx) -> set[str]:

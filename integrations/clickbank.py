@@ -21,6 +21,7 @@ _SECONDS_BETWEEN = 0.15  # ten a second are allowed, to all programs behind one 
 _PATIENCE, _FIRST_PATIENCE = (2.0, 8.0, 20.0), (1.0,)
 _NOT_HERE = frozenset({408, 429})
 _LIMIT = re.compile(rb"limit|exceed|quota|too many", re.IGNORECASE)  # texts of errors are free
+_KEY = re.compile(rb"api.?key|expired|credential", re.IGNORECASE)
 _READ_OF_ERRORS = 2_000
 
 Json = dict[str, Any]
@@ -59,11 +60,11 @@ class Limits(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """A status, and what was told in JSON; None for nothing. `is_limit`: its text names a limit."""
+    """A status, and what was told in JSON; None for nothing. `names` is what an error names."""
 
     status: int
     told: Any
-    is_limit: bool = False
+    names: str | None = None  # limit, key
 
 
 class ClickBank:
@@ -127,13 +128,19 @@ class ClickBank:
         noun = path.split("/")[0]
         if answer.status != 403:
             raise ClickBankRefused(f"ClickBank answered {answer.status} to a question for {noun}.")
-        if answer.is_limit:
+        if answer.names == "limit":
             raise ClickBankBusy(
                 "ClickBank answered 403: the account's requests of today are used up, or others"
                 " behind this address ask too often."
             )
         if self._opened is not None and self._opens():
             raise ClickBankRefused(f"ClickBank answered 403: the API key has no right to {noun}.")
+        if self._opened is not None:
+            raise ClickBankRefused(
+                "ClickBank answers 403 to what it answered before: the API key has expired, or its"
+                " requests of today are used up.",
+                "key",
+            )
         raise ClickBankRefused(
             "ClickBank answered 403: the API key is wrong, has expired, or has no rights at all.",
             "key",
@@ -146,11 +153,10 @@ class ClickBank:
             answer = self._read(path, asked, page)
             if answer.status != 403:
                 return answer
-            patience = _PATIENCE if answer.is_limit or self._opened else _FIRST_PATIENCE
-            if self._opened and not answer.is_limit and self._opens():
-                return answer  # no limit: it answers what it answered before
-            if tried >= len(patience):
-                return answer
+            patience = _PATIENCE if answer.names == "limit" or self._opened else _FIRST_PATIENCE
+            is_over = tried >= len(patience) or (tried > 0 and answer.names == "key")
+            if is_over or (self._opened and answer.names is None and self._opens()):
+                return answer  # the second: no limit, for it answers what it answered before
             self._wait(patience[tried])
             tried += 1
 
@@ -179,14 +185,19 @@ class ClickBank:
         except httpx.HTTPError as error:
             raise ClickBankAway(f"ClickBank is away: {type(error).__name__}.") from None
         if answer.status_code not in (200, 206):  # the bodies of errors are plain text
-            said = _LIMIT.search(body, 0, _READ_OF_ERRORS) is not None
-            return Answer(answer.status_code, None, said)
+            return Answer(answer.status_code, None, _named(bytes(body[:_READ_OF_ERRORS])))
         if not body.strip():
             return Answer(answer.status_code, None)
         try:
             return Answer(answer.status_code, orjson.loads(body))
         except orjson.JSONDecodeError:
             raise ClickBankAway("ClickBank answered with something that is no JSON.") from None
+
+
+def _named(text: bytes) -> str | None:
+    if _LIMIT.search(text):
+        return "limit"
+    return "key" if _KEY.search(text) else None
 
 
 def plain(value: Any) -> Any:

@@ -17,6 +17,7 @@ SELECTED = (
 )  # fmt: skip
 _MOST_NAME = 255
 _MOST_VALUE = 40
+_MOST_VALUES = 60
 
 
 class Sold(NamedTuple):
@@ -48,8 +49,8 @@ def _collect(value: Any, names: dict[str, None]) -> None:
             _collect(one, names)
     elif isinstance(value, dict):
         for name, one in value.items():
-            if name.lower() == "nickname" and isinstance(one, str) and one.strip():
-                names[one.strip().lower()[:_MOST_NAME]] = None
+            if name.lower() == "nickname" and _text(one):
+                names[_text(one).lower()[:_MOST_NAME]] = None
             else:
                 _collect(one, names)
 
@@ -80,7 +81,7 @@ def sold(
 ) -> Told:  # fmt: skip
     """A page of what an account sold in a role between two days, inclusive; of `only` that name.
 
-    A name that is asked for is compared with its case: nicknames there are capitals.
+    A name that is asked for is compared with its case, as the rows have it.
     """
     asked = {
         "account": account, "startDate": days[0].isoformat(), "endDate": days[1].isoformat(),
@@ -95,13 +96,18 @@ def sold(
 
 
 def _sold(row: Json) -> Sold | None:
-    name = row.get("dimensionValue")
-    if not isinstance(name, str) or not name.strip():
+    name = _text(row.get("dimensionValue"))[:_MOST_NAME]
+    if not name:
         return None
     values = {}
     for one in many(row.get("data")):
         if isinstance(one, dict) and isinstance(attribute := one.get("attribute"), str):
             value = one.get("value")
             if isinstance(value, str | int | float) and not isinstance(value, bool):
-                values[attribute[:_MOST_VALUE]] = str(value).strip()[:_MOST_VALUE]
-    return Sold(name.strip()[:_MOST_NAME], values)
+                values[_text(attribute)[:_MOST_VALUE]] = _text(str(value))[:_MOST_VALUE]
+    return Sold(name, dict(list(values.items())[:_MOST_VALUES]))
+
+
+def _text(value: Any) -> str:
+    """A text that a database takes."""
+    return value.replace("\0", "").strip() if isinstance(value, str) else ""

@@ -9,6 +9,7 @@ from rules.products import line
 
 _MOST_TEXT = 500
 _MOST_STATS = 60
+_MOST_NAME = 100  # of a number's name, and of the number
 _STATS = "marketplaceStats"
 _TEXTS = ("site", "title", "url", "offerImageUrl", "affiliateToolsUrl")
 _AMERICAN = re.compile(r"(\d{2})-(\d{2})-(\d{4})", re.ASCII)
@@ -17,7 +18,7 @@ _AMERICAN = re.compile(r"(\d{2})-(\d{2})-(\d{4})", re.ASCII)
 def site(hit: Mapping[str, Any]) -> str:
     """Whose product it is, as products are known by; '' for nobody's."""
     told = hit.get("site")
-    return told.strip().lower() if isinstance(told, str) else ""
+    return line(told).lower()[:_MOST_TEXT] if isinstance(told, str) else ""
 
 
 def kept(hit: Mapping[str, Any]) -> dict[str, Any]:
@@ -29,8 +30,9 @@ def kept(hit: Mapping[str, Any]) -> dict[str, Any]:
     told = {name: text for name in _TEXTS if (text := _text(hit.get(name)))}
     stats = hit.get(_STATS)
     if isinstance(stats, Mapping):
-        found = {str(name)[:_MOST_TEXT]: text for name, value in list(stats.items())[:_MOST_STATS]
-                 if (text := _text(value))}  # fmt: skip
+        some = list(stats.items())[:_MOST_STATS]
+        texts = {line(str(name))[:_MOST_NAME]: _text(value)[:_MOST_NAME] for name, value in some}
+        found = {name: text for name, text in texts.items() if text}
         if found:
             return {**told, "stats": found, **_activated(found.get("activateDate"))}
     return told

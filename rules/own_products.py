@@ -60,7 +60,7 @@ def _shown(product: Product) -> dict[str, str]:
     if price is None:
         price = dollars(_told(product, "pricings", "pricing", "recurring", "price", "usd"))
     found = {
-        "sku": _text(product, "sku")[:_MOST_TEXT],
+        "sku": line(_text(product, "sku"))[:_MOST_TEXT],
         "title": line(_text(product, "title"))[:_MOST_TEXT],
         "usd": f"{price:f}" if price is not None else "",
         "rebill": "true" if _is_recurring(product) else "",

@@ -54,7 +54,8 @@ def sync(
             with _shown() as said:
                 report = syncing.carry_out(row, said)
         except KeyboardInterrupt:
-            output.note("Stopped; nothing was changed.")
+            kept = "nothing was changed" if source == FEED else "what was told until then is kept"
+            output.note(f"Stopped; {kept}.")
             raise
         except psycopg.Error as error:
             if isinstance(error, psycopg.OperationalError | psycopg.ProgrammingError):

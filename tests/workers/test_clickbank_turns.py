@@ -13,6 +13,7 @@ from tests.conftest import Connect
 from workers.clickbank_turns import (
     KEPT_FOR_ORDERS,
     MOST_A_DAY,
+    SERVICE,
     BudgetSpent,
     left,
     turns,
@@ -105,6 +106,18 @@ def test_a_day_is_any_24_hours_whenever_it_begins(connect: Connect) -> None:
 
     assert remain == MOST_A_DAY - 10_000
     assert forgotten == 1
+
+
+def test_a_clock_that_was_put_back_holds_nobody_up(connect: Connect) -> None:
+    connect().execute(
+        "INSERT INTO api_turns VALUES (%s, now() + interval '1 hour')", [SERVICE]
+    )  # fmt: skip
+    waited: list[float] = []
+
+    turns("API-ONE", waited.append)()
+    turns("API-ONE", waited.append)()
+
+    assert sum(waited) < 1
 
 
 def test_no_key_can_be_read_from_what_is_counted(connect: Connect) -> None:

@@ -78,7 +78,7 @@ def sync(row: Row, keeping: Keeping, said: Said) -> None:
             log().warning("products.api_refused", integration=account.id, reason=error.reason)
     if away:
         raise away[0]
-    if len(refused) == len(found):
+    if len(refused) == len(found) and not tally.has_seen:
         raise Refused(Refusal("no_access", str(refused[0])))
     about = f"{len(refused)} of {len(found)} accounts: {refused[0]}" if refused else None
     tally.end(about)
@@ -111,6 +111,9 @@ class _Account:
             except (BudgetSpent, ClickBankBusy) as error:
                 log().warning("products.api_limited", integration=self.row.id, left=len(waiting))
                 self.tally.leave(max(1, len(waiting)), str(error))
+            except ClickBankRefused as error:
+                self.tally.leave(len(waiting), str(error))
+                raise
         if self._refused is not None and not self._answered:
             raise self._refused
 
@@ -137,14 +140,18 @@ class _Account:
             return
         with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
             live = product_asks.live(tx, self.row.user_id, _MOST_LIVE)
-        for name in live:
+        for name, written in live:
             for one in sold:
-                self._rest()
-                told = clickbank_products.sold(
-                    client, AS_AFFILIATE, VENDOR, one.account, self.days, 1, name.upper()
-                )
-                with self._page(one) as tx:
-                    self._keep(tx, one, told)
+                # Names are compared with their case, and nobody documents which is theirs.
+                for asked in (written,) if written else (name, name.upper()):
+                    self._rest()
+                    told = clickbank_products.sold(
+                        client, AS_AFFILIATE, VENDOR, one.account, self.days, 1, asked
+                    )
+                    with self._page(one) as tx:
+                        self._keep(tx, one, told)
+                    if told.sold:
+                        break
 
     def _rest(self) -> None:
         self.keeping.rest()
@@ -207,9 +214,8 @@ class _Account:
         rows = {}
         for one in told.sold:
             name = one.name.lower() if dimension == VENDOR else one.name
-            rows[name] = vendor_sales.Sold(
-                name, *rates(one.values), orjson.dumps(one.values).decode()
-            )
+            values = {**one.values, "DIMENSION_VALUE": one.name}
+            rows[name] = vendor_sales.Sold(name, *rates(values), orjson.dumps(values).decode())
         vendor_sales.keep(tx, ask.integration_id, ask.account, role, dimension, [*rows.values()])
         self.tally.listings += len(rows)
         if dimension == VENDOR:

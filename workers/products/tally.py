@@ -26,6 +26,11 @@ class Tally:
         for name, more in zip(_COUNTED, (seen, inserted, updated, unchanged), strict=False):
             self._counts[name] += int(more)
 
+    @property
+    def has_seen(self) -> bool:
+        """Whether anything was told of any product."""
+        return self._counts["seen"] > 0
+
     def leave(self, questions: int, why: str) -> None:
         """So many questions are left for the next run."""
         self._left += questions

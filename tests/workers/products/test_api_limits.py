@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from db import api_turns
-from db.connection import Tx
+from db.connection import Tx, transaction
+from db.product_syncs import API
 from integrations.clickbank import ClickBankAway
 from tests import clickbank_fake, make
 from tests.clickbank_fake import KEY
@@ -17,6 +18,7 @@ from tests.fleet.program import until
 from tests.workers.products.asking import AFFILIATE, account, counts, product, sold, sync
 from workers.clickbank_turns import KEPT_FOR_ORDERS, MOST_A_DAY
 from workers.products import syncing
+from workers.products.keeping import LeaseLost, Stopped
 
 
 def use(session: Tx, but: int, key: str = KEY) -> None:
@@ -44,7 +46,7 @@ def test_products_of_live_campaigns_come_first_and_the_next_run_does_the_rest(
             status = "paused" if n == 5 else "active"
             make.campaign(session, user_id=user["id"], product_id=row["id"], status=status)
     fake.page_size = 1
-    fake.sold[AFFILIATE] = [(f"V{n}", sold("5")) for n in range(6)]
+    fake.sold[AFFILIATE] = [(f"v{n}", sold("5")) for n in range(6)]
     use(session, but=3)
 
     short = sync()
@@ -55,7 +57,7 @@ def test_products_of_live_campaigns_come_first_and_the_next_run_does_the_rest(
     session.execute("DELETE FROM api_budgets")
     again = sync()
 
-    assert asked == ["V4", "V2"]
+    assert asked == ["v4", "v2"]
     assert rated == {"v4", "v2", "v0"}
     assert short.left == 4  # the list, of which a page was read, and three other questions
     assert short.refused is None
@@ -64,6 +66,76 @@ def test_products_of_live_campaigns_come_first_and_the_next_run_does_the_rest(
     assert session.execute(
         "SELECT count(*) FROM products WHERE refund_rate IS NULL"
     ).fetchone() == (0,)  # fmt: skip
+
+
+def test_a_vendor_is_asked_for_as_its_account_writes_it(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    user = account(session)
+    row = make.product(session, clickbank_id="v1", vendor="v1")
+    make.campaign(session, user_id=user["id"], product_id=row["id"])
+    fake.sold[AFFILIATE] = [("V1", sold("5"))]
+    use(session, but=10)
+    sync()
+    first = names(fake)
+    fake.asked.clear()
+
+    sync()
+
+    assert (first, names(fake)) == (["v1", "V1"], ["V1"])
+
+
+def test_a_key_that_expires_on_the_way_leaves_the_rest_and_keeps_what_was_told(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    make.product(session, clickbank_id="v1", vendor="v1")
+    fake.page_size = 1
+    fake.sold[AFFILIATE] = [("v1", sold("5")), ("v2", sold("5"))]
+    fake.lasts = 1
+
+    report = sync()
+
+    row = session.execute("SELECT outcome, unasked, last_error FROM product_syncs").fetchone()
+    assert row is not None
+    assert row[:2] == ("applied", 4)
+    assert "has expired" in row[2]
+    assert (report.refused, product(session, "v1")["refund_rate"]) == (None, 5)
+
+
+def test_a_run_that_was_told_to_stop_goes_on_with_its_next_page(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    fake.page_size = 1
+    fake.sold[AFFILIATE] = [(f"v{n}", sold("5")) for n in range(4)]
+
+    def stop_at_third(progress: syncing.Progress) -> None:
+        if progress.done == 2:
+            raise Stopped("told to stop")
+
+    with transaction() as tx:
+        asked = syncing.ask(tx, API, None, is_forced=False, asked_by="schedule")
+    with pytest.raises(Stopped):
+        syncing.run(asked, stop_at_third)
+    report = syncing.run(asked)
+
+    assert [page for path, page in fake.asked if AFFILIATE in path] == ["1", "2", "3", "4"]
+    assert report.seen == 4
+
+
+def test_whoever_lost_its_sync_writes_no_page_more(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    fake.sold[AFFILIATE] = [("v1", sold("5"))]
+    fake.before = lambda path: session.execute("UPDATE product_syncs SET attempts = attempts + 1")
+
+    with pytest.raises(LeaseLost):
+        sync()
+
+    assert session.execute("SELECT count(*) FROM vendor_sales").fetchone() == (0,)
+    assert session.execute("SELECT state FROM product_syncs").fetchone() == ("running",)
 
 
 def test_what_is_left_and_why_is_kept_with_the_sync(

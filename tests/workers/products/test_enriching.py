@@ -164,3 +164,29 @@ def test_what_an_account_sold_is_not_shown_to_everybody(
     assert "12345" not in str(product(session, "quiltpath")["data_snapshot"])
     (row,) = session.execute("SELECT told FROM vendor_sales").fetchall()
     assert row[0]["NET_SALE_AMOUNT"] == "12345.67"
+
+
+_NASTY = "a\x00b\x1b\u202e\U0001f600" + "x" * 10_000
+
+
+def test_nasty_texts_and_numbers_are_cut_or_left_out_and_the_rest_is_kept(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    make.product(session, clickbank_id="good", vendor="good")
+    fake.sold[AFFILIATE] = [
+        (_NASTY, sold()), ("\x00", sold()), ("huge", sold("9" * 400, 10**30)),
+        ("odd", {_NASTY: _NASTY, "REFUND_RATE": "Infinity", "GROSS_SALE_COUNT": "-5.5"}),
+        *((f"many{n}", {f"A{m}": "1" for m in range(200)}) for n in range(3)), ("GOOD", sold("5")),
+    ]  # fmt: skip
+    fake.products["mynick"] = [
+        {"sku": _NASTY, "title": _NASTY, "description": _NASTY, "price": _NASTY},
+    ]
+
+    report = sync()
+
+    assert (report.refused, report.inserted) == (None, 1)
+    assert product(session, "good")["refund_rate"] == 5
+    assert len(product(session, "mynick")["title"]) == 500
+    (most,) = session.execute("SELECT max(length(told::text)) FROM vendor_sales").fetchall()
+    assert most[0] < 10_000

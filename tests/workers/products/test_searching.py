@@ -157,6 +157,9 @@ def test_pages_that_repeat_are_given_up(session: Tx, search: Search) -> None:
         {"hits": None}, {"hits": [None, 1, {}, {"site": None}, {"site": 5}]}, {"totalHits": "x"},
         {"hits": [{"site": "QUILTPATH", "marketplaceStats": None, "title": ["x"]}]},
         {"hits": [{"site": "QUILTPATH", "marketplaceStats": {"activateDate": "02-30-2024"}}]},
+        {"hits": [{"site": "quilt\x00path"}, {"site": "x" * 10_000}, {"site": "\x00"}]},
+        {"hits": [{"site": "QUILTPATH", "title": "\x00" + "x" * 10_000, "marketplaceStats":
+                   {f"a\x00{n}": "x" * 10_000 for n in range(100)}}]},
     ],
 )  # fmt: skip
 def test_odd_hits_harm_nothing(session: Tx, search: Search, told: dict[str, Any]) -> None:
@@ -191,3 +194,16 @@ def test_it_is_asked_daily_only_where_its_address_is_set(
     assert session.execute("SELECT source, state FROM product_syncs").fetchall() == [
         ("search", "pending")
     ]
+
+
+def test_halves_of_characters_are_left_out(session: Tx, search: Search) -> None:
+    known(session, "quiltpath")
+    hits = b'[{"site":"QUILT\\ud800PATH","title":"x\\udfff","marketplaceStats":{"a\\ud800":1e999}}]'
+    search.failure = (200, b'{"data":{"marketplaceSearch":{"hits":' + hits + b"}}}")
+
+    report = sync()
+
+    assert counts(report) == (1, 0, 1, 0)
+    assert product(session, "quiltpath")["data_snapshot"]["search"] == {
+        "site": "QUILTPATH", "title": "x", "stats": {"a": "1e999"},
+    }  # fmt: skip
