@@ -20,6 +20,7 @@ _SECONDS_BETWEEN = 0.15  # ten a second are allowed, to all programs behind one 
 # After a 403 that may mean the limit; of the first question it rather means a wrong key.
 _PATIENCE, _FIRST_PATIENCE = (2.0, 8.0, 20.0), (1.0,)
 _NOT_HERE = frozenset({408, 429})
+_BROKEN_SECONDS = 1.0
 _LIMIT = re.compile(rb"limit|exceed|quota|too many", re.IGNORECASE)  # texts of errors are free
 _KEY = re.compile(rb"api.?key|expired|credential", re.IGNORECASE)
 _READ_OF_ERRORS = 2_000
@@ -171,27 +172,36 @@ class ClickBank:
         self._asked = steady()
 
     def _read(self, path: str, asked: Asked, page: int) -> Answer:
-        body, until = bytearray(), steady() + self._limits.whole_seconds
+        """An answer of any status; a connection that breaks is made again, once."""
         try:
-            with self._client.stream(
-                "GET", path, params=dict(asked), headers={"Page": str(page)}
-            ) as answer:
-                for part in answer.iter_bytes():
-                    body += part
-                    if len(body) > self._limits.most_bytes:
-                        raise ClickBankAway("ClickBank's answer has no end.")
-                    if steady() > until:
-                        raise ClickBankAway("ClickBank's answer comes too slowly.")
-        except httpx.HTTPError as error:
-            raise ClickBankAway(f"ClickBank is away: {type(error).__name__}.") from None
-        if answer.status_code not in (200, 206):  # the bodies of errors are plain text
-            return Answer(answer.status_code, None, _named(bytes(body[:_READ_OF_ERRORS])))
+            status, body = self._send(path, asked, page)
+        except httpx.HTTPError:
+            self._wait(_BROKEN_SECONDS)
+            self._turn()
+            try:
+                status, body = self._send(path, asked, page)
+            except httpx.HTTPError as error:
+                raise ClickBankAway(f"ClickBank is away: {type(error).__name__}.") from None
+        if status not in (200, 206):  # the bodies of errors are plain text
+            return Answer(status, None, _named(body[:_READ_OF_ERRORS]))
         if not body.strip():
-            return Answer(answer.status_code, None)
+            return Answer(status, None)
         try:
-            return Answer(answer.status_code, orjson.loads(body))
+            return Answer(status, orjson.loads(body))
         except orjson.JSONDecodeError:
             raise ClickBankAway("ClickBank answered with something that is no JSON.") from None
+
+    def _send(self, path: str, asked: Asked, page: int) -> tuple[int, bytes]:
+        body, until = bytearray(), steady() + self._limits.whole_seconds
+        headers = {"Page": str(page)}
+        with self._client.stream("GET", path, params=dict(asked), headers=headers) as answer:
+            for part in answer.iter_bytes():
+                body += part
+                if len(body) > self._limits.most_bytes:
+                    raise ClickBankAway("ClickBank's answer has no end.")
+                if steady() > until:
+                    raise ClickBankAway("ClickBank's answer comes too slowly.")
+        return answer.status_code, bytes(body)
 
 
 def _named(text: bytes) -> str | None:

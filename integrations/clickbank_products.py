@@ -15,6 +15,7 @@ SELECTED = (
     "REFUND_RATE", "CHARGEBACK_RATE", "HOP_COUNT", "SALE_COUNT", "GROSS_SALE_COUNT",
     "NET_SALE_COUNT", "NET_SALE_AMOUNT", "REFUND_COUNT", "CHARGEBACK_COUNT", "REBILL_COUNT",
 )  # fmt: skip
+_MOST_PAGES = 20  # of accounts that one key may read
 _MOST_NAME = 255
 _MOST_VALUE = 40
 _MOST_VALUES = 60
@@ -37,9 +38,13 @@ class Told(NamedTuple):
 
 def nicknames(client: ClickBank) -> list[str]:
     """The accounts that the key may read, lower case; raises as `ClickBank.ask` does."""
-    found = plain(client.ask("quickstats/accounts", {}).told)
     names: dict[str, None] = {}
-    _collect(found, names)
+    for page in range(1, _MOST_PAGES + 1):
+        status, told, _ = client.ask("quickstats/accounts", {}, page)
+        before = len(names)
+        _collect(plain(told), names)
+        if status != 206 or len(names) == before:
+            break
     return list(names)
 
 
@@ -79,13 +84,15 @@ def sold(
     client: ClickBank, role: str, dimension: str, account: str, days: tuple[date, date],
     page: int, only: str | None = None,
 ) -> Told:  # fmt: skip
-    """A page of what an account sold in a role between two days, inclusive; of `only` that name.
+    """A page of what an account sold in a role between two days, inclusive; the most sold first.
 
+    With `only`, of that name alone.
     A name that is asked for is compared with its case, as the rows have it.
     """
     asked = {
         "account": account, "startDate": days[0].isoformat(), "endDate": days[1].isoformat(),
-        "select": SELECTED, **({"dimensionFilter": only} if only else {}),
+        "select": SELECTED, "orderBy": "GROSS_SALE_COUNT",
+        **({"dimensionFilter": only} if only else {}),
     }  # fmt: skip
     status, told, _ = client.ask(f"analytics/{role}/{dimension}", asked, page)
     found = plain(told)

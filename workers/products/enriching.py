@@ -38,15 +38,20 @@ QUESTIONS = (
     f"{AS_AFFILIATE}/{VENDOR}", LIST, f"{AS_VENDOR}/{VENDOR}", f"{AS_VENDOR}/{SKU}",
 )  # fmt: skip
 AMPLE = 500  # requests left: enough for all pages of what any account sells
+_BEHIND = timedelta(hours=8)  # its days are the Pacific coast's: none that has not begun there
 _MOST_LIVE = 200  # products of campaigns that are asked for one by one
 _MOST_PAGES = 500
-_MOST_AWAY = 3  # accounts in a row that got no answer: the others would get none
+_MOST_AWAY = 3  # accounts that got no answer: the others would get none
+_MOST_BUSY = 3  # accounts whose limits were exceeded: then it is this address that asks too often
 _LIMIT_SECONDS = 60.0
 _NO_KEY = Refusal(
     "no_key",
     "No ClickBank integration has an API key: name one with"
     " `hopfleet integrations rotate INTEGRATION --keep-key --api-key -`.",
 )
+
+
+_BUSY = "ClickBank says of one account after the other that limits are exceeded."
 
 
 class _Gone(Exception):
@@ -64,11 +69,17 @@ def sync(row: Row, keeping: Keeping, said: Said) -> None:
     tally = Tally(row, keeping)
     away: list[ClickBankAway] = []
     refused: list[ClickBankRefused] = []
-    for account, key in found:
+    busy = 0
+    for at, (account, key) in enumerate(found):
         if len(away) >= _MOST_AWAY:
+            break
+        if busy >= _MOST_BUSY:
+            tally.leave((len(found) - at) * len(QUESTIONS), _BUSY)
             break
         try:
             _Account(account, key, keeping, said, tally).ask()
+        except ClickBankBusy:
+            busy += 1
         except _Gone:
             continue
         except ClickBankAway as error:
@@ -92,7 +103,7 @@ class _Account:
     ) -> None:
         self.row, self.key = row, key
         self.keeping, self.said, self.tally = keeping, said, tally
-        today = now().date()
+        today = (now() - _BEHIND).date()
         self.days: tuple[date, date] = (today - timedelta(days=DAYS), today)
         self._answered = 0
         self._refused: ClickBankRefused | None = None
@@ -108,11 +119,11 @@ class _Account:
                 while waiting:
                     self._question(client, waiting[0])
                     waiting.pop(0)
-            except (BudgetSpent, ClickBankBusy) as error:
+            except BudgetSpent as error:
                 log().warning("products.api_limited", integration=self.row.id, left=len(waiting))
                 self.tally.leave(max(1, len(waiting)), str(error))
-            except ClickBankRefused as error:
-                self.tally.leave(len(waiting), str(error))
+            except (ClickBankBusy, ClickBankRefused) as error:
+                self.tally.leave(max(1, len(waiting)), str(error))
                 raise
         if self._refused is not None and not self._answered:
             raise self._refused

@@ -155,7 +155,52 @@ def test_what_is_left_and_why_is_kept_with_the_sync(
     assert (report.left, fake.asked) == (4, [])
 
 
+@pytest.mark.long
+def test_limits_of_the_address_are_not_tried_with_every_account(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    for n in range(6):
+        account(session, nickname=f"nick{n}")
+    fake.refusals = 10_000
+
+    report = sync()
+
+    assert report.left == 6 * 4
+    assert len({parse_qs(urlsplit(path).query)["account"][0] for path, _ in fake.asked}) == 3
+
+
 # --- what goes wrong
+
+
+def test_a_connection_that_breaks_once_costs_nothing(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    fake.sold[AFFILIATE] = [("v1", sold("5"))]
+    fake.faults[AFFILIATE] = "cut"
+    fake.before = lambda path: fake.faults.clear() if len(fake.asked) > 1 else None
+
+    report = sync()
+
+    assert (report.seen, report.refused) == (1, None)
+
+
+def test_no_key_is_in_what_is_said_logged_or_kept(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    account(session, key="API-WRONG", nickname="other")
+    fake.sold[AFFILIATE] = [("v1", sold("5"))]
+    command = [sys.executable, "-m", "ops", "products", "sync", "--source", "api"]
+    environment = os.environ | {"HOPFLEET_LOG_LEVEL": "debug"}
+
+    said = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+
+    tables = ("product_syncs", "product_asks", "vendor_sales", "products", "api_budgets")
+    kept = [session.execute(f"SELECT t::text FROM {table} t").fetchall() for table in tables]
+    for key in (KEY, "API-WRONG"):
+        assert key not in said.stdout + said.stderr + str(kept)
+    assert all(kept[:3])
 
 
 def test_a_wrong_key_of_one_account_does_not_stop_the_others(
