@@ -13,6 +13,10 @@ from db.connection import Tx
 from db.table import NOW, At, Base, CreatedAt, Json, Str50, Str255
 from db.work import WorkRow
 
+_OF_PRODUCTS = (
+    "product_changed", "gravity_crossed", "commission_changed", "product_vanished",
+    "product_returned",
+)  # fmt: skip
 _STATES = "state IN ('pending', 'running', 'done', 'dead')"
 
 
@@ -226,8 +230,8 @@ def settle(tx: Tx, matched: Collection[int], unmatched: Collection[int]) -> None
     """
     tx.execute(
         "DELETE FROM workflow_events WHERE id = ANY(%s::bigint[])"
-        " AND (kind = 'click' OR (kind = 'product_changed' AND id <> ALL(%s::bigint[])))",
-        ([*matched, *unmatched], list(matched)),
+        " AND (kind = 'click' OR (kind = ANY(%s::varchar[]) AND id <> ALL(%s::bigint[])))",
+        ([*matched, *unmatched], list(_OF_PRODUCTS), list(matched)),
     )
     tx.execute(
         "UPDATE workflow_events SET state = 'done', lease_until = NULL, last_error = NULL,"

@@ -174,8 +174,9 @@ def _args_faults(field: str, step: Step, known: set[str]) -> list[Fault]:
     faults: list[Fault] = []
     if step.action == "wait" and step.args.event is not None:
         faults += _compiles(f"{field}.where", step.args.where)
-        if step.args.event not in triggers.KINDS:
-            said = f"there is no event {step.args.event!r}; there are {', '.join(triggers.KINDS)}"
+        if step.args.event not in triggers.WAITED_FOR:
+            kinds = ", ".join(triggers.WAITED_FOR)
+            said = f"there is no event {step.args.event!r} to wait for; there are {kinds}"
             faults.append(Fault(field=f"{field}.event", message=said))
     try:
         names = interpolation.names(told)

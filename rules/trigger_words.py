@@ -25,7 +25,11 @@ _EVENTS = {
     "bonus_delivered": "a bonus is delivered",
     "content_published": "content is published",
     "subscription_changed": "the subscription changes",
-    "product_changed": "a product changes",
+    "product_changed": "{product} changes",
+    "gravity_crossed": "the gravity of {product} changes",
+    "commission_changed": "the commission of {product} changes",
+    "product_vanished": "{product} vanishes",
+    "product_returned": "{product} is back",
     "hook": "its hook is called",
 }
 
@@ -125,7 +129,7 @@ def _days(day: str, month: str, weekday: str) -> str | None:
 
 
 def _event(trigger: EventTrigger) -> str:
-    what = _EVENTS[trigger.event]
+    what = _EVENTS[trigger.event].format(product=_product(trigger)) + _crossing(trigger)
     if trigger.batch is not None:
         said = f"once per {trigger.batch:,} times that {_that(what)}"
         if trigger.batch_seconds is not None:
@@ -141,8 +145,26 @@ def _event(trigger: EventTrigger) -> str:
     return said
 
 
+def _crossing(trigger: EventTrigger) -> str:
+    above = [] if trigger.above is None else [f"to {trigger.above:g} or more"]
+    below = [] if trigger.below is None else [f"to less than {trigger.below:g}"]
+    return " " + " or ".join(above + below) if above or below else ""
+
+
+def _product(trigger: EventTrigger) -> str:
+    named = trigger.products
+    if isinstance(named, list):
+        said = f"one of {', '.join(named[:5])}{', …' if len(named) > 5 else ''}"
+    elif named == "all" or (named is None and trigger.category) or not trigger.asks_for_products:
+        said = "a product"
+    else:
+        said = "a campaign's product"
+    return said + (f" in {trigger.category}" if trigger.category else "")
+
+
 def _that(what: str) -> str:
-    return what if " is " in what or "changes" in what else f"there is {what}"
+    is_said = any(word in what for word in (" is ", "changes", "vanishes"))
+    return what if is_said else f"there is {what}"
 
 
 def _seconds(seconds: float) -> str:

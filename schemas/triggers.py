@@ -26,6 +26,10 @@ KINDS = (
     "content_published",
     "subscription_changed",
     "product_changed",
+    "gravity_crossed",
+    "commission_changed",
+    "product_vanished",
+    "product_returned",
     "hook",
 )
 Kind = Literal[
@@ -37,8 +41,15 @@ Kind = Literal[
     "content_published",
     "subscription_changed",
     "product_changed",
+    "gravity_crossed",
+    "commission_changed",
+    "product_vanished",
+    "product_returned",
     "hook",
 ]
+# Told to those workflows alone whose trigger asks for the product; no run can wait for them.
+ASKED_FOR = ("gravity_crossed", "commission_changed", "product_vanished", "product_returned")
+WAITED_FOR = tuple(kind for kind in KINDS if kind not in ASKED_FOR)
 _MOST_SECONDS = 10 * 366 * 86400
 _DAY = 86400
 
@@ -83,6 +94,9 @@ def event_word(name: Any) -> Any:
 Zone = Annotated[str, Field(max_length=64), AfterValidator(_zone)]
 Event = Annotated[Kind, BeforeValidator(event_word)]
 Seconds = Annotated[float, Field(ge=0, le=_MOST_SECONDS, allow_inf_nan=False)]
+# Strict, for the database reads them too: there a text is no number.
+Gravity = Annotated[float, Field(strict=True, ge=0, le=1_000_000, allow_inf_nan=False)]
+ClickBankId = Annotated[str, Field(strict=True, min_length=1, max_length=100)]
 
 
 class RunSettings(BaseModel):
@@ -156,6 +170,19 @@ class EventTrigger(_Trigger):
 
     event: Event
     where: list[Annotated[str, Field(max_length=2000)]] = Field([], max_length=50)
+    products: (
+        Literal["campaigns", "all"] | Annotated[list[ClickBankId], Field(min_length=1)] | None
+    ) = Field(
+        None, max_length=1000,
+        description="Of products' events: which products. Their ClickBank ids, `all`, or"
+        " `campaigns`: those of the owner's campaigns. Null: those of campaigns, too, or the"
+        " whole `category`; of product_changed all.",
+    )  # fmt: skip
+    category: Annotated[str, Field(strict=True, min_length=1, max_length=255)] | None = Field(
+        None, description="Of products' events: only of this category, and those below it."
+    )
+    above: Gravity | None = Field(None, description="Gravity was less, and is that or more.")
+    below: Gravity | None = Field(None, description="Gravity was that or more, and is less.")
     debounce_seconds: Seconds | None = Field(
         None, description="It fires when that long nothing more has happened."
     )
@@ -180,6 +207,26 @@ class EventTrigger(_Trigger):
         if self.batch_seconds is not None and self.batch is None:
             raise ValueError("`batch_seconds` is of use only with `batch`")
         return self
+
+    @model_validator(mode="after")
+    def _of_products(self) -> "EventTrigger":
+        is_crossed = self.event == "gravity_crossed"
+        if is_crossed and self.above is None and self.below is None:
+            raise ValueError("say `above` or `below` which gravity")
+        if not is_crossed and (self.above is not None or self.below is not None):
+            raise ValueError("`above` and `below` are of use only with gravity_crossed")
+        asks = self.products is not None or self.category is not None
+        if asks and self.event != "product_changed" and self.event not in ASKED_FOR:
+            raise ValueError("`products` and `category` are of use only with products' events")
+        return self
+
+    @property
+    def asks_for_products(self) -> bool:
+        """Whether it is told of certain products only, each in a fact of its own."""
+        return self.event in ASKED_FOR or (
+            self.event == "product_changed"
+            and (self.products, self.category, self.campaign) != (None, None, None)
+        )
 
 
 Trigger = Manual | Scheduled | EventTrigger

@@ -21,6 +21,10 @@ class Kind(StrEnum):
     CONTENT_PUBLISHED = "content_published"
     SUBSCRIPTION_CHANGED = "subscription_changed"
     PRODUCT_CHANGED = "product_changed"
+    GRAVITY_CROSSED = "gravity_crossed"
+    COMMISSION_CHANGED = "commission_changed"
+    PRODUCT_VANISHED = "product_vanished"
+    PRODUCT_RETURNED = "product_returned"
     HOOK = "hook"
 
 
@@ -34,9 +38,12 @@ HANDED_ON = (
 AMOUNTS = frozenset(
     {
         "revenue", "amount", "commission_rate", "commission_amount", "initial_sale_amount",
-        "gravity", "refund_rate",
+        "gravity", "refund_rate", "threshold",
     }
 )  # fmt: skip
+
+
+_WITH_BEFORE = (Kind.PRODUCT_CHANGED, Kind.GRAVITY_CROSSED, Kind.COMMISSION_CHANGED)
 
 
 class Happened(BaseModel):
@@ -120,10 +127,10 @@ class SubscriptionChanged(Happened):
     trial_ends_at: str | None = None
 
 
-class ProductChanged(Happened):
-    """A product of the catalogue changed: all who listen hear of it."""
+class OfProduct(Happened):
+    """What products' events have in common; the product as it is now."""
 
-    type: Literal["product_changed"]
+    campaign_id: str | None = Field(None, description="Of each of the owner's that has it.")
     clickbank_id: str
     title: str
     vendor: str
@@ -135,8 +142,30 @@ class ProductChanged(Happened):
     refund_rate: str | None = None
     rebill: bool | None = None
     popularity_rank: int | None = None
+
+
+class ProductChanged(OfProduct):
+    """A product changed, in whatever; of `commission_changed` in rate or amount."""
+
+    type: Literal["product_changed", "commission_changed"]
     changed: list[str] = Field(description="The names of what is another now.")
     before: dict[str, Any] = Field(description="What these were before.")
+
+
+class GravityCrossed(ProductChanged):
+    """A product's gravity reached the trigger's `above`, or fell short of its `below`."""
+
+    type: Literal["gravity_crossed"]  # type: ignore[assignment]
+    direction: Literal["above", "below"]
+    threshold: str
+
+
+class ProductAbsence(OfProduct):
+    """A product is missing in the third feed running, or is back after that."""
+
+    type: Literal["product_vanished", "product_returned"]
+    last_seen_at: str | None = Field(None, description="In a feed, before it vanished.")
+    vanished_at: str
 
 
 class Hook(Happened):
@@ -155,6 +184,8 @@ class WorkflowEvent(
             | ContentPublished
             | SubscriptionChanged
             | ProductChanged
+            | GravityCrossed
+            | ProductAbsence
             | Hook,
             Field(discriminator="type"),
         ]
@@ -167,7 +198,7 @@ def seen(data: dict[str, Any]) -> dict[str, Any]:
     """A fact as conditions see it: amounts as numbers."""
     found = {key: _number(value) if key in AMOUNTS else value for key, value in data.items()}
     before = found.get("before")
-    if found.get("type") == Kind.PRODUCT_CHANGED and isinstance(before, dict):
+    if found.get("type") in _WITH_BEFORE and isinstance(before, dict):
         found["before"] = seen(before)
     return found
 

@@ -145,7 +145,12 @@ def _add(found: list[_Listener], one: Listener) -> None:
 
 
 def _concerns(trigger: EventTrigger, row: Happening) -> bool:
-    """Whether a fact is of the campaign that the trigger names, if it names one."""
+    """Whether a fact is of the campaign that the trigger names, if it names one.
+
+    Who asks for certain products is told of them in facts of their own.
+    """
+    if row.user_id is None and trigger.asks_for_products:
+        return False
     wanted = trigger.campaign
     return wanted is None or (
         row.campaign_id is not None

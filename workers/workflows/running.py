@@ -263,7 +263,7 @@ def _campaigns(tx: Tx, run: Run, definition: Definition) -> list[UUID]:
         return [] if found is None else [found]
     if (
         isinstance(trigger, EventTrigger)
-        and trigger.event not in _OF_NO_CAMPAIGN
+        and (trigger.event not in _OF_NO_CAMPAIGN or trigger.asks_for_products)
         and run.trigger in ("event", "replay")
     ):
         return []
