@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-import httpx
 import orjson
 
 from base.clock import steady
 from base.errors import Permanent, Transient
+from integrations.whole_answers import Limits, NoAnswer, WholeAnswers
 
 ADDRESS = "https://api.clickbank.com/rest/1.3/"
 _SECONDS_BETWEEN = 0.15  # ten a second are allowed, to all programs behind one address together
@@ -52,14 +52,6 @@ class Page(NamedTuple):
     more: bool
 
 
-class Limits(NamedTuple):
-    """How long and how large one answer may be."""
-
-    silent_seconds: float = 20.0
-    whole_seconds: float = 120.0  # of an answer that comes, but drop by drop
-    most_bytes: int = 32 * 1024 * 1024
-
-
 class Answer(NamedTuple):
     """A status, and what was told in JSON; None for nothing. `names` is what an error names."""
 
@@ -91,18 +83,14 @@ class ClickBank:
         self._turn = turn or self._own_turn
         self._asked = -_SECONDS_BETWEEN
         self._opened: tuple[str, Asked] | None = None  # what the key has opened
-        self._limits = limits
-        self._client = httpx.Client(
-            base_url=address or ADDRESS,
-            headers={"Authorization": api_key, "Accept": "application/json"},
-            timeout=limits.silent_seconds,
-        )
+        headers = {"Authorization": api_key, "Accept": "application/json"}
+        self._answers = WholeAnswers(limits, address or ADDRESS, **headers)
 
     def __enter__(self) -> "ClickBank":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+    def __exit__(self, *told: Any) -> None:
+        self._answers.__exit__(*told)
 
     def orders(self, first: date, last: date, page: int = 1) -> Page:
         """A page of what was sold and taken back from the first day to the last one, inclusive.
@@ -173,15 +161,18 @@ class ClickBank:
 
     def _read(self, path: str, asked: Asked, page: int) -> Answer:
         """An answer of any status; a connection that breaks is made again, once."""
+        question = {"params": dict(asked), "headers": {"Page": str(page)}}
         try:
-            status, body = self._send(path, asked, page)
-        except httpx.HTTPError:
+            status, body = self._answers.ask("GET", path, **question)
+        except NoAnswer as error:
+            if not error.is_broken:
+                raise ClickBankAway(f"ClickBank did not answer: {error}.") from None
             self._wait(_BROKEN_SECONDS)
             self._turn()
             try:
-                status, body = self._send(path, asked, page)
-            except httpx.HTTPError as error:
-                raise ClickBankAway(f"ClickBank is away: {type(error).__name__}.") from None
+                status, body = self._answers.ask("GET", path, **question)
+            except NoAnswer as again:
+                raise ClickBankAway(f"ClickBank did not answer: {again}.") from None
         if status not in (200, 206):  # the bodies of errors are plain text
             return Answer(status, None, _named(body[:_READ_OF_ERRORS]))
         if not body.strip():
@@ -190,18 +181,6 @@ class ClickBank:
             return Answer(status, orjson.loads(body))
         except orjson.JSONDecodeError:
             raise ClickBankAway("ClickBank answered with something that is no JSON.") from None
-
-    def _send(self, path: str, asked: Asked, page: int) -> tuple[int, bytes]:
-        body, until = bytearray(), steady() + self._limits.whole_seconds
-        headers = {"Page": str(page)}
-        with self._client.stream("GET", path, params=dict(asked), headers=headers) as answer:
-            for part in answer.iter_bytes():
-                body += part
-                if len(body) > self._limits.most_bytes:
-                    raise ClickBankAway("ClickBank's answer has no end.")
-                if steady() > until:
-                    raise ClickBankAway("ClickBank's answer comes too slowly.")
-        return answer.status_code, bytes(body)
 
 
 def _named(text: bytes) -> str | None:

@@ -9,10 +9,8 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import httpx
-
-from base.clock import steady
 from base.errors import Permanent, Transient
+from integrations.whole_answers import Limits, NoAnswer, WholeAnswers
 
 ADDRESS = "https://accounts.clickbank.com/graphql"
 PER_PAGE = 30  # as the page asks
@@ -29,6 +27,7 @@ _QUERY = (
     " marketplaceSearch(parameters: $parameters) { totalHits offset"
     f" hits {{ {' '.join(_HIT)} marketplaceStats {{ {' '.join(STATS)} }} }} }} }}"
 )
+LIMITS = Limits(whole_seconds=60.0, most_bytes=8 * 1024 * 1024)
 _LATER = frozenset({408, 425, 429})
 _HTML = re.compile(rb"\s*<(?:!doctype|html|\?xml)", re.IGNORECASE)
 _MOST_SAID = 200
@@ -48,14 +47,6 @@ class SearchRefused(Permanent):
         self.reason = reason
 
 
-class Limits(NamedTuple):
-    """How long and how large one answer may be."""
-
-    silent_seconds: float = 20.0
-    whole_seconds: float = 60.0
-    most_bytes: int = 8 * 1024 * 1024
-
-
 class Hits(NamedTuple):
     """A page: hits as they were told, every number as text; and how many there are in all."""
 
@@ -66,17 +57,15 @@ class Hits(NamedTuple):
 class MarketplaceSearch:
     """A client; for one thread. `turn` is called before each question, and waits for it."""
 
-    def __init__(
-        self, address: str, turn: Callable[[], object], limits: Limits = Limits()
-    ) -> None:  # fmt: skip
-        self._address, self._turn, self._limits = address, turn, limits
-        self._client = httpx.Client(timeout=limits.silent_seconds)
+    def __init__(self, address: str, turn: Callable[[], object], limits: Limits = LIMITS) -> None:
+        self._address, self._turn = address, turn
+        self._answers = WholeAnswers(limits, Accept="application/json")
 
     def __enter__(self) -> "MarketplaceSearch":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._client.close()
+    def __exit__(self, *told: Any) -> None:
+        self._answers.__exit__(*told)
 
     def by_nickname(self, nickname: str) -> Hits:
         """The offers of one seller; raises `SearchAway` and `SearchRefused`."""
@@ -91,29 +80,15 @@ class MarketplaceSearch:
             "sortField": "gravity", "sortDescending": True, "resultsPerPage": PER_PAGE, **asked,
         }  # fmt: skip
         self._turn()
-        told = _read(*self._send({"query": _QUERY, "variables": {"parameters": parameters}}))
+        question = {"query": _QUERY, "variables": {"parameters": parameters}}
+        try:
+            told = _read(*self._answers.ask("POST", self._address, json=question))
+        except NoAnswer as error:
+            raise SearchAway(f"The marketplace search did not answer: {error}.") from None
         hits = told.get("hits")
         found = [one for one in hits if isinstance(one, dict)] if isinstance(hits, list) else []
         total = told.get("totalHits")
         return Hits(found, int(total) if isinstance(total, str) and total.isdecimal() else 0)
-
-    def _send(self, question: Json) -> tuple[int, bytes]:
-        body, until = bytearray(), steady() + self._limits.whole_seconds
-        try:
-            with self._client.stream(
-                "POST", self._address, json=question, headers={"Accept": "application/json"}
-            ) as answer:
-                for part in answer.iter_bytes():
-                    body += part
-                    if len(body) > self._limits.most_bytes:
-                        raise SearchAway("The marketplace search's answer has no end.")
-                    if steady() > until:
-                        raise SearchAway("The marketplace search's answer comes too slowly.")
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise SearchAway(
-                f"The marketplace search is away: {type(error).__name__}."
-            ) from None  # fmt: skip
-        return answer.status_code, bytes(body)
 
 
 def _read(status: int, body: bytes) -> Json:

@@ -9,7 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -119,6 +119,9 @@ class ClickBank:
                     body = b"<!DOCTYPE html><html><body>Just a moment...</body></html>"
                 elif fault:
                     status, body = (int(fault), b"") if fault.isdigit() else (status, body)
+                if fault == "drips from the head on":
+                    self._drip(b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 200)
+                    return
                 self.send_response_only(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -126,12 +129,17 @@ class ClickBank:
                     body = body[: len(body) // 2]
                     self.close_connection = True
                 if fault == "drips":
-                    for at in range(len(body)):
-                        self.wfile.write(body[at : at + 1])
-                        self.wfile.flush()
-                        time.sleep(0.02)
+                    self._drip(body)
                     return
                 self.wfile.write(body)
+
+            def _drip(self, told: bytes) -> None:
+                with suppress(OSError):  # nobody listens any more
+                    for at in range(len(told)):
+                        self.wfile.write(told[at : at + 1])
+                        self.wfile.flush()
+                        time.sleep(0.02)
+                self.close_connection = True
 
             def log_message(self, *args: Any) -> None:
                 pass

@@ -9,14 +9,9 @@ import pytest
 from base.clock import steady
 from base.errors import HopfleetError
 from integrations import clickbank_products
-from integrations.clickbank import (
-    ClickBank,
-    ClickBankAway,
-    ClickBankBusy,
-    ClickBankRefused,
-    Limits,
-)
+from integrations.clickbank import ClickBank, ClickBankAway, ClickBankBusy, ClickBankRefused
 from integrations.clickbank_products import AS_AFFILIATE, SELECTED, VENDOR, Told
+from integrations.whole_answers import Limits
 from tests import clickbank_fake
 from tests.clickbank_fake import KEY
 
@@ -146,6 +141,7 @@ def test_odd_values_are_read_as_far_as_they_go(
         ("html", ClickBankAway, "no JSON"),
         ("cut", ClickBankAway, "away"),
         ("drips", ClickBankAway, "too slowly"),
+        ("drips from the head on", ClickBankAway, "too slowly"),
     ],
 )
 def test_a_bad_day_has_a_name_and_tells_no_key(

@@ -1,6 +1,7 @@
 """ClickBank's API on bad days: a short budget, wrong keys, pages without end, a killed process."""
 
 import os
+import signal
 import subprocess
 import sys
 from decimal import Decimal
@@ -316,3 +317,25 @@ def test_a_run_that_was_killed_goes_on_where_it_was(
     assert 3 <= page <= 20
     assert fake.asked[0][1] == str(page)
     assert counts(report) == (20, 0, 20, 0)
+
+
+def test_a_command_that_was_interrupted_keeps_its_pages_and_the_next_one_goes_on(
+    session: Tx, fake: clickbank_fake.ClickBank
+) -> None:
+    account(session)
+    fake.page_size = 1
+    fake.sold[AFFILIATE] = [(f"v{n}", sold("5")) for n in range(20)]
+    command = [sys.executable, "-m", "ops", "products", "sync", "--source", "api"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ) as running:
+        until(lambda: len(fake.asked) >= 4, 60, "questions")
+        running.send_signal(signal.SIGINT)
+        said = running.communicate(timeout=30)[1]
+    row = session.execute("SELECT state, outcome FROM product_syncs").fetchall()
+    last = int(fake.asked[-1][1])
+    fake.asked.clear()
+
+    sync()
+
+    assert row == [("done", "cancelled")]
+    assert "what was told until then is kept" in said
+    assert int(fake.asked[0][1]) in (last, last + 1)
