@@ -1,13 +1,7 @@
-"""Finding products: a narrow table that triggers keep, and two bounded ways through it.
-
-Whoever sorts by gravity and wants a common word finds a page at the top of the sorted index;
-whoever wants a rare one finds all rows by their words. The first way is tried for some thousand
-rows, then the second; neither depends on a guess of the planner's about the other.
-"""
+"""Finding products: what is asked for, in which order, page by page."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -16,6 +10,7 @@ from psycopg.rows import dict_row
 
 from db import product_words
 from db.connection import Tx
+from db.product_plans import After, Plan
 from schemas.searches import Wanted
 
 CONFIGURATION = "hopfleet_words"
@@ -31,11 +26,6 @@ SORTS = {
     "trend": ("trend", "DESC"),
     "newest": ("created_at", "DESC"),
 }
-# Rows of the sorted index that are looked at, first and again: at about 2 us each.
-_WALK, _LONG_WALK = 3_000, 30_000
-_FEW = 20_000  # rows that the second way may fetch before the longer walk is the better bet
-
-
 _ANYTHING = Wanted()
 _PINNED = -1  # the tier of a product whose id is the text
 
@@ -60,14 +50,6 @@ class Query:
     rebill: bool | None = None
     rising: bool | None = None
     with_gone: bool = False
-
-
-class After(NamedTuple):
-    """Where a page ended: its last row's tier (-1, 0 or 1), sorted value and id."""
-
-    tier: int
-    value: Decimal | int | datetime
-    product_id: UUID
 
 
 class Page(NamedTuple):
@@ -106,7 +88,7 @@ def _page(tx: Tx, query: Query, limit: int, after: After | None) -> Page:
     pinned = _pinned(tx, query) if query.sort == "relevance" else None
     if pinned is not None:
         if after is None:
-            found += _Plan(tx, "gravity", "DESC", [*asked.where, "s.product_id = %(pinned)s"],
+            found += Plan(tx, "gravity", "DESC", [*asked.where, "s.product_id = %(pinned)s"],
                            {**asked.values, "pinned": pinned, "limit": 1, "tier": _PINNED},
                            None).collect()  # fmt: skip
         asked = asked.without(pinned)
@@ -133,11 +115,12 @@ class _Asked(NamedTuple):
     where: tuple[str, ...]
     values: Mapping[str, Any]
     words: str | None  # what is to be there, as text of a tsquery; None: nothing
+    catalogue: float  # products, as the planner knows
 
     def without(self, product_id: UUID) -> "_Asked":
         """The same, but for one product."""
         where = (*self.where, "s.product_id <> %(pinned)s")
-        return _Asked(where, {**self.values, "pinned": product_id}, self.words)
+        return self._replace(where=where, values={**self.values, "pinned": product_id})
 
 
 _COMPARED = {
@@ -169,14 +152,20 @@ def _asked(tx: Tx, query: Query) -> _Asked:
         values["excluded"] = excluded
     if words:
         values["words"] = words
-    return _Asked(tuple(where), values, words)
+    size = tx.execute(
+        "SELECT reltuples FROM pg_class WHERE oid = 'product_search'::regclass"
+    ).fetchone()
+    return _Asked(tuple(where), values, words, float(size[0]) if size else 0.0)
 
 
+# The last word may be a beginning, unless titles have it: what begins with a common one is much.
 _TSQUERIES = f"""
     SELECT true, plainto_tsquery('{CONFIGURATION}', w)::text FROM unnest(%(words)s::text[]) AS w
     UNION ALL SELECT true, phraseto_tsquery('{CONFIGURATION}', p)::text
         FROM unnest(%(phrases)s::text[]) AS p
-    UNION ALL SELECT true, to_tsquery('{CONFIGURATION}', %(beginning)s::text)::text
+    UNION ALL SELECT true, to_tsquery('{CONFIGURATION}', %(quoted)s || CASE WHEN EXISTS (
+            SELECT FROM product_words WHERE word = lower(unaccent(%(beginning)s))
+        ) THEN '' ELSE ':*' END)::text
         WHERE %(beginning)s::text IS NOT NULL
     UNION ALL SELECT false, phraseto_tsquery('{CONFIGURATION}', x)::text
         FROM unnest(%(excluded)s::text[]) AS x
@@ -193,7 +182,8 @@ def _words(tx: Tx, text: Wanted) -> tuple[str | None, str | None]:
             "words": list(text.words),
             "phrases": list(text.phrases),
             "excluded": list(text.excluded),
-            "beginning": None if text.beginning is None else f"{_quoted(text.beginning)}:*",
+            "beginning": text.beginning,
+            "quoted": _quoted(text.beginning or ""),
         },
     ).fetchall()
     # Of words that are in every text, like "the", nothing is left.
@@ -227,64 +217,8 @@ def _tier(
         else:
             where += [matches.format("words"), "NOT " + matches.format("title_words")]
     column, way = SORTS[query.sort]
-    plan = _Plan(tx, column, way, where, {**asked.values, "limit": limit, "tier": tier}, after)
-    found = plan.walk(_WALK)
-    if len(found) < limit and where and plan.expects() > _FEW:
-        found = plan.walk(_LONG_WALK)
-    return found if len(found) >= limit else plan.collect()
-
-
-class _Plan:
-    """One question in both of its forms."""
-
-    def __init__(
-        self, tx: Tx, column: str, way: str, where: list[str], values: dict[str, Any],
-        after: After | None,
-    ) -> None:  # fmt: skip
-        self._tx, self._column, self._way = tx, column, way
-        self._where = " AND ".join(where) or "true"
-        self._values = values
-        self._since = "true"
-        if after is not None:
-            self._since = f"(s.{column}, s.product_id) {'<' if way == 'DESC' else '>'}"
-            self._since += " (%(value)s, %(product_id)s)"
-            self._values = {**values, "value": after.value, "product_id": after.product_id}
-        self._order = f"s.{column} {way}, s.product_id {way}"
-
-    def _rows(self, statement: str) -> list[dict[str, Any]]:
-        with self._tx.cursor(row_factory=dict_row) as cursor:
-            return cursor.execute(statement, self._values).fetchall()
-
-    @property
-    def _select(self) -> str:
-        return f"SELECT s.product_id, s.{self._column} AS value, %(tier)s::int AS tier"
-
-    def walk(self, rows: int) -> list[dict[str, Any]]:
-        """Those among so many next rows of the sorted index."""
-        return self._rows(
-            f"{self._select} FROM (SELECT * FROM product_search s WHERE {self._since}"
-            f"  ORDER BY {self._order} LIMIT {rows}) AS s"
-            f" WHERE {self._where} ORDER BY {self._order} LIMIT %(limit)s"
-        )
-
-    def collect(self) -> list[dict[str, Any]]:
-        """All of them, by whatever index finds them, then sorted."""
-        # OFFSET 0 keeps the sorted index out of it: it would be walked to its end.
-        return self._rows(
-            f"SELECT * FROM ({self._select} FROM product_search s"
-            f"  WHERE {self._where} AND {self._since} OFFSET 0) AS found"
-            f" ORDER BY value {self._way}, product_id {self._way} LIMIT %(limit)s"
-        )
-
-    def expects(self) -> int:
-        """About how many rows `collect` would fetch, as the planner guesses."""
-        with self._tx.cursor() as cursor:
-            row = cursor.execute(
-                f"EXPLAIN (FORMAT JSON) SELECT FROM product_search s WHERE {self._where}",
-                self._values,
-            ).fetchone()
-        assert row is not None
-        return int(row[0][0]["Plan"]["Plan Rows"])
+    values = {**asked.values, "limit": limit, "tier": tier}
+    return Plan(tx, column, way, where, values, after).rows(limit, asked.catalogue)
 
 
 _SHOWN = (

@@ -56,10 +56,14 @@ _RENAME = """
         AND NOT EXISTS (SELECT FROM products taken WHERE taken.clickbank_id = chosen.lower)
 """
 
+# By gravity, as most lists want them: so they lie together, and a page is read from a few places.
 _CHANGES = """
     CREATE TEMPORARY TABLE changes ON COMMIT DROP AS
-    SELECT row_number() OVER () AS n, m.* FROM {merged} m
-    LEFT JOIN product_states s USING (clickbank_id) WHERE s.digest IS DISTINCT FROM m.digest
+    SELECT row_number() OVER (ORDER BY c.gravity DESC NULLS LAST, clickbank_id) AS n, m.*, c.place
+    FROM {merged} m LEFT JOIN product_states s USING (clickbank_id),
+        LATERAL (SELECT x.ctid AS place, x.gravity FROM {contents} x
+            WHERE x.clickbank_id = m.clickbank_id AND x.digest = m.content LIMIT 1) AS c
+    WHERE s.digest IS DISTINCT FROM m.digest
 """
 
 # What other sources told of a product stays in its snapshot. Old rows are looked up by their index,
@@ -71,8 +75,7 @@ _APPLY = """
             t.elements - 'api' - 'search' || jsonb_strip_nulls(
                 jsonb_build_object('PopularityRank', coalesce(c.told, c.rank::text)))
             || jsonb_build_object('categories', c.categories, 'feed', %(feed)s::jsonb) AS snapshot
-        FROM changes c JOIN LATERAL (SELECT * FROM {contents} x
-            WHERE x.clickbank_id = c.clickbank_id AND x.digest = c.content LIMIT 1) t ON true
+        FROM changes c, LATERAL (SELECT * FROM {contents} x WHERE x.ctid = c.place OFFSET 0) AS t
         WHERE c.n > %(after)s AND c.n <= %(upto)s
     ), old AS MATERIALIZED (
         SELECT p.id, p.gravity, p.commission_rate, p.commission_amount, p.popularity_rank,
@@ -256,7 +259,7 @@ class Stage:
     def analyze(self, tx: Tx) -> None:
         """Have the planner know the catalogue after much of it has changed."""
         _named(tx)
-        tx.execute("ANALYZE products, product_states")
+        tx.execute("ANALYZE products, product_states, product_search")
 
 
 def _named(tx: Tx) -> None:

@@ -10,7 +10,8 @@ import typer
 
 from base.errors import Misused
 from db import product_search
-from db.product_search import SORTS, After, Query
+from db.product_plans import After
+from db.product_search import SORTS, Query
 from ops.cli import output
 from ops.cli.database import transaction
 from ops.cli.entry import one_of

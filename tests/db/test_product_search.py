@@ -7,7 +7,8 @@ import pytest
 
 from db import product_search, product_words
 from db.connection import Tx
-from db.product_search import SORTS, After, Query
+from db.product_plans import After
+from db.product_search import SORTS, Query
 from rules.search import wanted
 
 CATALOGUE = """
