@@ -1,4 +1,4 @@
-"""What the marketplace's search told, beside what products are: it makes and removes none."""
+"""What the marketplace's search told, beside what products are: it makes and changes none."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,11 @@ _KEEP = """
         SELECT p.id, told.hit, CASE jsonb_typeof(p.data_snapshot) WHEN 'object'
             THEN p.data_snapshot ELSE '{}' END AS snapshot
         FROM products p JOIN told ON told.name = p.clickbank_id
+        WHERE p.clickbank_id = ANY(%(names)s)  -- by its index, whatever the planner thinks of CTEs
         ORDER BY p.id FOR NO KEY UPDATE OF p
     ), changed AS (
-        UPDATE products p SET last_updated = now(),
-            data_snapshot = known.snapshot || jsonb_build_object('search', known.hit)
+        UPDATE products p
+        SET data_snapshot = known.snapshot || jsonb_build_object('search', known.hit)
         FROM known WHERE p.id = known.id
             AND known.snapshot -> 'search' IS DISTINCT FROM known.hit
         RETURNING p.id

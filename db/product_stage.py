@@ -79,7 +79,9 @@ _APPLY = """
         WHERE c.n > %(after)s AND c.n <= %(upto)s
     ), old AS MATERIALIZED (
         SELECT p.id, p.gravity, p.commission_rate, p.commission_amount, p.popularity_rank,
-            (coalesce(p.last_updated, p.created_at) AT TIME ZONE 'UTC')::date AS day
+            CASE WHEN (p.last_updated AT TIME ZONE 'UTC')::date < %(today)s
+                THEN (p.last_updated AT TIME ZONE 'UTC')::date
+                ELSE (p.created_at AT TIME ZONE 'UTC')::date END AS day
         FROM part, LATERAL (SELECT * FROM products k
             WHERE k.clickbank_id = part.clickbank_id COLLATE "default" OFFSET 0) AS p
     ), put AS (

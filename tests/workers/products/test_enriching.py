@@ -74,6 +74,28 @@ def test_a_feed_leaves_what_the_api_told(
     assert row["data_snapshot"]["api"]["refund_rate"] == "6.25"
 
 
+def test_a_rate_of_today_hides_no_gravity_of_before(
+    session: Tx, fake: clickbank_fake.ClickBank, tmp_path: Path
+) -> None:
+    account(session)
+    sync_feed(Feed().add("QUILTPATH", gravity="10").write(tmp_path / "1.xml"))
+    with session.transaction():
+        session.execute("SET LOCAL hopfleet.syncing = 'on'")
+        session.execute(
+            "UPDATE products SET created_at = now() - interval '3 days',"
+            " last_updated = now() - interval '2 days'"
+        )
+    fake.sold[AFFILIATE] = [("QUILTPATH", sold())]
+    sync()
+
+    sync_feed(Feed().add("QUILTPATH", gravity="12").write(tmp_path / "2.xml"))
+
+    history = session.execute(
+        "SELECT (now() AT TIME ZONE 'UTC')::date - day, gravity FROM product_history ORDER BY day"
+    ).fetchall()
+    assert history == [(3, 10), (0, 12)]
+
+
 def test_own_products_are_one_row_that_a_feed_takes_over(
     session: Tx, fake: clickbank_fake.ClickBank, tmp_path: Path
 ) -> None:
