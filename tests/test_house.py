@@ -42,6 +42,7 @@ READS_ENVIRONMENT = {
 WRITES_SQL = {
     "ops/local/postgres.py": "makes the database before there is one that db/ could speak to",
     "ops/bench/database.py": "measures raw COPY, for which no product statement exists",
+    "ops/bench/product_rows.py": "counts rows and copies them: who is measured holds no ruler",
     "ops/bench/workflow_rows.py": "seeds in bulk and counts: who is measured holds no ruler",
     "ingest/copy.py": "a door's own SQLite file, no table of the product's",
 }

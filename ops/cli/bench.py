@@ -185,6 +185,32 @@ def workflows(
 
 
 @app.command()
+def products(
+    products: Annotated[
+        int, typer.Option(min=1_000, max=10_000_000, help="How many the catalogue has.")
+    ] = 1_000_000,
+    questions: Annotated[
+        int, typer.Option(min=0, help="Searches of each kind; 0 leaves them out.")
+    ] = 1_000,
+    ingest_rounds: Annotated[
+        int, typer.Option(min=0, help="Saturated doors, alone and beside; 0 leaves them out.")
+    ] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="A short form of everything.")] = False,
+    json: Json = False,
+) -> None:
+    """A catalogue's syncs beside raw COPY, searches of every kind, clicks beside a sync."""
+    from ops.bench import products as bench_of
+
+    effort = bench_of.Effort(products, questions=questions, ingest_rounds=ingest_rounds)
+    figures = bench_of.measure(bench_of.QUICK if quick else effort, _say)
+    if json:
+        _print(figures, json)
+        return
+    for line in bench_of.table(figures):
+        typer.echo(line)
+
+
+@app.command()
 def outage(seconds: Seconds = 10.0, json: Json = False) -> None:
     """Redirects at 500 a second while stores stand still, from a second after they stopped."""
     from ops.bench import outage as bench_of
