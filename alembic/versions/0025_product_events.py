@@ -93,17 +93,22 @@ _OLD, _NEW = (", ".join(f"{row}.{one}" for one in _WATCHED) for row in "on")
 _INTO = "INSERT INTO workflow_events (kind, user_id, workflow_id, campaign_id, ref, data, depth)"
 _COMMON = f"'id', n.id, 'clickbank_id', n.clickbank_id, {_VALUES}"
 
+# Statements on the changed rows are planned each time: a plan made for a few rows, and kept, would
+# compare all with all when a feed changes thousands.
+
 # To those who name nothing, one fact for all of them.
 UNNAMED = f"""
     IF EXISTS (SELECT FROM workflow_waits WHERE kind = 'product_changed') OR EXISTS (
         SELECT FROM workflow_states s WHERE s.listens = 'product_changed'
             AND s.workflow_id NOT IN (SELECT l.workflow_id FROM hopfleet_product_listeners() l))
     THEN
+        EXECUTE $each$
         INSERT INTO workflow_events (kind, ref, data, depth)
         SELECT 'product_changed', n.id::text, jsonb_build_object('type', 'product_changed',
                 {_COMMON}, {_DIFFERENCE}, 'occurred_at', hopfleet_iso(now())), hopfleet_depth()
         FROM old_rows o JOIN new_rows n USING (id)
-        WHERE ROW({_OLD}) IS DISTINCT FROM ROW({_NEW});
+        WHERE ROW({_OLD}) IS DISTINCT FROM ROW({_NEW})
+        $each$;
     END IF;
 """
 
@@ -117,6 +122,7 @@ BEGIN
     THEN
         RETURN NULL;
     END IF;
+    EXECUTE $each$
     WITH listeners AS MATERIALIZED (SELECT * FROM hopfleet_product_listeners()),
     moved AS MATERIALIZED (
         SELECT n.id, n.clickbank_id, n.category, o.gravity AS was, n.gravity,
@@ -140,7 +146,8 @@ BEGIN
             THEN jsonb_build_object('direction', 'above', 'threshold', h.above::text)
             ELSE jsonb_build_object('direction', 'below', 'threshold', h.below::text) END,
         hopfleet_depth()
-    FROM heard h JOIN old_rows o ON o.id = h.id JOIN new_rows n ON n.id = h.id;
+    FROM heard h JOIN old_rows o ON o.id = h.id JOIN new_rows n ON n.id = h.id
+    $each$;
     RETURN NULL;
 END $$
 """
@@ -155,9 +162,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM workflow_states WHERE listens = what) THEN
         RETURN NULL;
     END IF;
+    EXECUTE $each$
     WITH listeners AS MATERIALIZED (SELECT * FROM hopfleet_product_listeners()),
     told AS MATERIALIZED (
-        SELECT n.id, n.clickbank_id, n.category, what AS kind, a.last_seen_at, a.vanished_at
+        SELECT n.id, n.clickbank_id, n.category, $1 AS kind, a.last_seen_at, a.vanished_at
         FROM ({{rows}}) AS a JOIN products n ON n.id = a.product_id
     ),
     {HEARD.format(holds=_CATEGORY)}
@@ -167,7 +175,8 @@ BEGIN
             'last_seen_at', hopfleet_iso(t.last_seen_at),
             'vanished_at', hopfleet_iso(t.vanished_at), 'occurred_at', hopfleet_iso(now())),
         hopfleet_depth()
-    FROM heard h JOIN told t USING (id) JOIN products n ON n.id = h.id;
+    FROM heard h JOIN told t USING (id) JOIN products n ON n.id = h.id
+    $each$ USING what;
     RETURN NULL;
 END $$
 """
