@@ -155,7 +155,8 @@ def _asked(tx: Tx, query: Query) -> _Asked:
     size = tx.execute(
         "SELECT reltuples FROM pg_class WHERE oid = 'product_search'::regclass"
     ).fetchone()
-    return _Asked(tuple(where), values, words, float(size[0]) if size else 0.0)
+    # Below zero of a table that nothing has counted so far.
+    return _Asked(tuple(where), values, words, max(0.0, float(size[0])) if size else 0.0)
 
 
 # The last word may be a beginning, unless titles have it: what begins with a common one is much.

@@ -229,3 +229,13 @@ def test_words_that_no_title_has_any_more_are_forgotten(shop: Tx) -> None:
     product_words.refresh(shop)
 
     assert product_words.nearest(shop, ["beginnrs", "nedlework"]) == {"nedlework": "needlework"}
+
+
+@pytest.mark.parametrize("counted", [-1, 0])
+def test_a_catalogue_that_nobody_has_counted_is_searched(shop: Tx, counted: int) -> None:
+    shop.execute(
+        "UPDATE pg_class SET reltuples = %s WHERE oid = 'product_search'::regclass", [counted]
+    )
+
+    assert _ids(shop, "quilt") == ["quilt", "sewing"]
+    assert _ids(shop, min_gravity=Decimal(4)) == ["quilt", "uhr"]
