@@ -83,19 +83,23 @@ def add(
     funnel_type: str | None = None,
     settings: dict[str, Any] | None = None,
     tracking_id: str | None = None,
+    product_id: UUID | None = None,
 ) -> CampaignRow:
     """A new campaign; the caller has checked the link and the tracking id, by default a new one.
 
     Raises `Misused` when the tracking id is taken.
     """
-    values = (user_id, name, affiliate_link, status, funnel_type, settings and Jsonb(settings))
+    values = (
+        user_id, product_id, name, affiliate_link, status, funnel_type,
+        settings and Jsonb(settings),
+    )  # fmt: skip
     while True:
         with tx.cursor(row_factory=class_row(CampaignRow)) as cursor:
             row = cursor.execute(
                 "INSERT INTO campaigns"
-                " (user_id, name, affiliate_link, status, funnel_type, settings, tracking_id)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT (tracking_id) DO NOTHING"
-                f" RETURNING {_COLUMNS}",
+                " (user_id, product_id, name, affiliate_link, status, funnel_type, settings,"
+                " tracking_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+                f" ON CONFLICT (tracking_id) DO NOTHING RETURNING {_COLUMNS}",
                 (*values, tracking_id or new_tracking_id()),
             ).fetchone()
         if row is not None:

@@ -41,7 +41,7 @@ class Plan:
         self._values = values
         # What is asked of the sorted column bounds the walk.
         within = [each for each in where if each.startswith(f"s.{column} ")]
-        self._is_bounded = bool(within)
+        self._bounds = " AND ".join(within) or "true"
         if after is not None:
             sign = "<" if way == "DESC" else ">"
             within.append(f"(s.{column}, s.product_id) {sign} (%(value)s, %(product_id)s)")
@@ -74,11 +74,11 @@ class Plan:
             f" ORDER BY value {self._way}, product_id {self._way} LIMIT %(limit)s"
         )
 
-    def rows(self, limit: int, catalogue: float) -> list[dict[str, Any]]:
-        """The first `limit` matches in order, of a catalogue of so many products."""
+    def rows(self, limit: int) -> list[dict[str, Any]]:
+        """The first `limit` matches in order."""
         if self._where == "true":
             return self.walk(limit)
-        matches, within = self.expects(catalogue)
+        matches, within = self.expects()
         pace = _PACE if self._column == "gravity" else _SLOW_PACE
         to_walk = limit * within / max(matches, 1.0)
         if matches <= to_walk / pace:
@@ -89,10 +89,9 @@ class Plan:
             found = self.walk(longest)
         return found if len(found) >= limit else self.collect()
 
-    def expects(self, catalogue: float) -> tuple[float, float]:
+    def expects(self) -> tuple[float, float]:
         """About how many products match, and among how many a walk would find them."""
-        matches = self._guess(self._where)
-        return matches, self._guess(self._within) if self._is_bounded else catalogue
+        return self._guess(self._where), self._guess(self._bounds)
 
     def _guess(self, where: str) -> float:
         """How many rows the planner expects."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg.rows import dict_row
 
-from db import product_words
+from db import product_words, products
 from db.connection import Tx
 from db.product_plans import After, Plan
 from schemas.searches import Wanted
@@ -106,7 +106,10 @@ def _pinned(tx: Tx, query: Query) -> UUID | None:
     """The product whose id is the whole text."""
     text = query.text
     words = (*text.words, *([text.beginning] if text.beginning else []))
-    return named(tx, words[0]) if len(words) == 1 and not text.phrases else None
+    if len(words) != 1 or text.phrases:
+        return None
+    product = products.named(tx, words[0])
+    return product and product.id
 
 
 class _Asked(NamedTuple):
@@ -115,7 +118,6 @@ class _Asked(NamedTuple):
     where: tuple[str, ...]
     values: Mapping[str, Any]
     words: str | None  # what is to be there, as text of a tsquery; None: nothing
-    catalogue: float  # products, as the planner knows
 
     def without(self, product_id: UUID) -> "_Asked":
         """The same, but for one product."""
@@ -152,11 +154,7 @@ def _asked(tx: Tx, query: Query) -> _Asked:
         values["excluded"] = excluded
     if words:
         values["words"] = words
-    size = tx.execute(
-        "SELECT reltuples FROM pg_class WHERE oid = 'product_search'::regclass"
-    ).fetchone()
-    # Below zero of a table that nothing has counted so far.
-    return _Asked(tuple(where), values, words, max(0.0, float(size[0])) if size else 0.0)
+    return _Asked(tuple(where), values, words)
 
 
 # The last word may be a beginning, unless titles have it: what begins with a common one is much.
@@ -219,7 +217,7 @@ def _tier(
             where += [matches.format("words"), "NOT " + matches.format("title_words")]
     column, way = SORTS[query.sort]
     values = {**asked.values, "limit": limit, "tier": tier}
-    return Plan(tx, column, way, where, values, after).rows(limit, asked.catalogue)
+    return Plan(tx, column, way, where, values, after).rows(limit)
 
 
 _SHOWN = (
@@ -248,12 +246,3 @@ def _described(tx: Tx, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _place(row: dict[str, Any]) -> After:
     return After(row["tier"], row["value"], row["product_id"])
-
-
-def named(tx: Tx, clickbank_id: str) -> UUID | None:
-    """The product of exactly that id, in whatever case."""
-    row = tx.execute(
-        "SELECT id FROM products WHERE clickbank_id = ANY(%s) ORDER BY clickbank_id DESC LIMIT 1",
-        ([clickbank_id.lower(), clickbank_id],),
-    ).fetchone()
-    return row[0] if row else None

@@ -5,10 +5,11 @@ from typing import Annotated, Any
 import typer
 
 from base.errors import Misused
-from db import campaigns
+from db import campaigns, products
 from db.campaigns import CampaignRow
 from db.paging import Place, place
-from ops.cli import campaign_settings, lookup, output, places, removal
+from db.products import Named
+from ops.cli import campaign_product, campaign_settings, lookup, output, places, removal
 from ops.cli.database import transaction
 from ops.cli.entry import one_of, text
 from ops.cli.entry import tracking_id as checked_tracking_id
@@ -48,7 +49,15 @@ _LINK = "Where visitors are sent; {click_id} {source} {sub1}… in it are filled
 def add(
     user: Annotated[str, typer.Option(metavar="USER", help="The user's e-mail or id.")],
     name: Annotated[str, typer.Option(help="Shown to people.")],
-    link: Annotated[str, typer.Option(help=_LINK)],
+    link: Annotated[str | None, typer.Option(help=_LINK)] = None,
+    product: Annotated[
+        str | None,
+        typer.Option(metavar="CLICKBANK_ID", help="For this product; without --link: its hoplink."),
+    ] = None,
+    nickname: Annotated[
+        str | None,
+        typer.Option(help="Whose hoplink [that of the user's ClickBank integration]"),
+    ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Not active yet.")] = False,
     tracking_id: Annotated[
         str | None, typer.Option(help="One of your own choice; else a new one is made.")
@@ -63,29 +72,31 @@ def add(
 ) -> None:
     """Add a campaign, active unless --draft, and show its addresses."""
     title = text(name, "--name", 255, least=1)
-    places.check_destination(link, "--link")
     own = None if tracking_id is None else checked_tracking_id(tracking_id)
     kind = text(funnel_type, "--funnel-type", 100) or None
     changes = campaign_settings.chosen(
         setting or [], pass_through, fallback_url, referrer_policy, attribution_days
     )
     with transaction() as tx:
+        owner = lookup.user(tx, user).id
+        leads = campaign_product.chosen(tx, owner, product, nickname, link)
         row = campaigns.add(
             tx,
-            lookup.user(tx, user).id,
+            owner,
             title,
-            link,
+            places.check_destination(leads.link, "--link"),
             status="draft" if draft else "active",
             funnel_type=kind,
             settings=campaign_settings.merged(None, changes) or None,
             tracking_id=own,
+            product_id=leads.product_id,
         )
     assert row.tracking_id is not None
     made = {"id": row.id, "tracking_id": row.tracking_id, **places.of(row.tracking_id)}
     if json:
         output.print_json(made)
         return
-    output.print_fields({**made, "status": row.status})
+    output.print_fields({**made, "status": row.status, "affiliate_link": row.affiliate_link})
     output.note(f"More ways to use it: hopfleet links {row.tracking_id}")
 
 
@@ -113,7 +124,8 @@ def show(campaign: Which, json: output.Json = False) -> None:
     """Show everything about one campaign."""
     with transaction() as tx:
         row = lookup.campaign(tx, campaign)
-    _print(row, json)
+        product = products.by_id(tx, row.product_id) if row.product_id else None
+    _print(row, json, product)
 
 
 @app.command("set")
@@ -190,8 +202,10 @@ def delete(
     removal.remove(doomed, json=json)
 
 
-def _print(row: CampaignRow, json: bool) -> None:
+def _print(row: CampaignRow, json: bool, product: Named | None = None) -> None:
     shown = row._asdict()
+    if product is not None:
+        shown["product"] = product.clickbank_id
     if row.tracking_id:
         shown |= places.of(row.tracking_id)
     if json:
