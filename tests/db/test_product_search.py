@@ -241,4 +241,4 @@ def test_a_catalogue_that_nobody_has_counted_is_searched(tx: Tx) -> None:
     ).fetchone()
     assert counted == (-1,)
     assert _ids(tx, "quilt") == ["quilt", "sewing"]
-    assert _ids(tx, min_gravity=Decimal(4)) == ["quilt", "uhr"]
+    assert _ids(tx, least_gravity=Decimal(4)) == ["quilt", "uhr"]
