@@ -46,11 +46,11 @@ def chosen(
         raise Misused("--nickname builds a hoplink; with --link there is one already.")
     if link is not None:
         return Chosen(link, found.id)
-    return Chosen(hoplink(nickname or _nickname(tx, user_id), found.vendor), found.id)
+    return Chosen(hoplink(nickname or account(tx, user_id), found.vendor), found.id)
 
 
-def _nickname(tx: Tx, user_id: UUID) -> str:
-    """The one nickname that the user's ClickBank integrations name."""
+def account(tx: Tx, user_id: UUID) -> str:
+    """The one nickname that a user's ClickBank integrations name; `Misused` unless it is one."""
     known = {
         told.strip().lower()
         for row in integrations.page(tx, user_id, _MOST)
