@@ -13,8 +13,6 @@ from typing import NamedTuple
 from rules.money import CENT, LARGEST
 from schemas.fields import UNWANTED
 
-Place = tuple[tuple[str, ...], int | None]
-
 MOST_TITLE, MOST_DESCRIPTION, MOST_PATH = 500, 100_000, 255
 LARGEST_RANK = 2**31 - 1
 BETWEEN = " > "
@@ -140,21 +138,6 @@ def path(names: Iterable[str]) -> str:
     return BETWEEN.join(told)[:MOST_PATH].rstrip().removesuffix(" >")
 
 
-def chosen(places: Sequence[Place]) -> Place:
-    """The place that a product is shown under, of all that its listings name; at least one.
-
-    The deepest one; of several the one with the smallest rank, then the first by name. "New
-    Products" says nothing about a product, so it counts only where there is no other.
-    """
-    telling = [one for one in places if not is_new(one[0])]
-    return min(telling or places, key=_order)
-
-
 def is_new(names: Sequence[str]) -> bool:
     """Whether a place is the category of what is new."""
     return any(line(name).casefold() == _NEW for name in names)
-
-
-def _order(place: Place) -> tuple[int, bool, int, tuple[str, ...]]:
-    names, told = place
-    return -len(names), told is None, told or 0, names

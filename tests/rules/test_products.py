@@ -1,13 +1,12 @@
 """Products: what a feed's raw texts mean, and what they do not."""
 
 from decimal import ROUND_HALF_UP, Decimal
-from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rules.products import chosen, content, dollars, gravity, line, path, percent, rank
+from rules.products import content, dollars, gravity, line, path, percent, rank
 
 UNREADABLE = [
     *("", " ", "x", "n/a", "-", ".", "5.", ".5", "+5", "1,234.56", "1.234,56", "1 000", "1_0"),
@@ -193,30 +192,3 @@ def test_a_path_joins_the_names_from_the_main_category_down() -> None:
     assert path(()) == ""
     assert path(("x" * 300,)) == "x" * 255
     assert path(("x" * 253, "y")) == "x" * 253
-
-
-MAIN, SUB, DEEP = ("Home",), ("Home", "Crafts"), ("Home", "Crafts", "Knots")
-NEW = ("Home", "New Products")
-
-
-@pytest.mark.parametrize(
-    ("places", "best"),
-    [
-        ([(MAIN, 1), (SUB, 9)], (SUB, 9)),
-        ([(SUB, 1), (DEEP, None), (MAIN, 1)], (DEEP, None)),
-        ([(SUB, 3), (("Home", "Art"), 2)], (("Home", "Art"), 2)),
-        ([(SUB, None), (("Home", "Yarn"), 900)], (("Home", "Yarn"), 900)),
-        ([(SUB, 2), (("Home", "Art"), 2)], (("Home", "Art"), 2)),
-        ([(NEW, 1), (MAIN, 7)], (MAIN, 7)),
-        ([(NEW, 1), (("Home", " new  products "), 2)], (NEW, 1)),
-        ([((), 1)], ((), 1)),
-    ],
-)
-def test_a_product_is_shown_in_its_deepest_category_that_tells_something(
-    places: list[tuple[tuple[str, ...], int | None]], best: tuple[tuple[str, ...], int | None]
-) -> None:
-    for seed in range(5):
-        mixed = places * 2
-        Random(seed).shuffle(mixed)
-
-        assert chosen(mixed) == best
