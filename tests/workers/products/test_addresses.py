@@ -28,7 +28,7 @@ def test_an_address_is_fetched_once_and_nothing_newer_is_fetched_again(connect: 
 
     assert (first.inserted, first.refused) == (50, None)
     assert second.refused is not None
-    assert "newer" in second.refused
+    assert "not changed" in second.refused
     ends = connect().execute("SELECT outcome, reason FROM product_syncs ORDER BY id").fetchall()
     assert ends == [("applied", None), ("refused", "not_newer")]
     assert list((settings().data_dir / "feeds").iterdir()) == []
