@@ -148,6 +148,20 @@ def last_applied(tx: Tx, source: str) -> Row | None:
     return _one(tx, "outcome = 'applied' AND source = %s", (source,))
 
 
+def last_ended(tx: Tx, source: str) -> Row | None:
+    """The newest sync of a source that is over, well or not."""
+    return _one(tx, "state IN ('done', 'dead') AND source = %s", (source,))
+
+
+def feed_age_seconds(tx: Tx) -> float | None:
+    """How long ago the last feed was applied; None when none ever was."""
+    row = tx.execute(
+        "SELECT extract(epoch FROM clock_timestamp() - finished_at)::float8 FROM product_syncs"
+        " WHERE outcome = 'applied' AND source = 'feed' ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    return row[0] if row else None
+
+
 def by_id(tx: Tx, sync_id: int) -> Row | None:
     """All columns of one."""
     return _one(tx, "id = %s", (sync_id,))

@@ -15,6 +15,7 @@ from ops.cli import (
     doctor_database,
     doctor_host,
     doctor_payments,
+    doctor_products,
     doctor_redis,
     doctor_work,
     doctor_workflows,
@@ -34,6 +35,7 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]]], ...] = (
     ("bonuses", doctor_bonuses.check),
     ("calls", doctor_calls.check),
     ("workflows", doctor_workflows.check),
+    ("products", doctor_products.check),
     ("spool", doctor_host.check_spool),
     ("settings", doctor_host.check_settings),
 )
