@@ -36,33 +36,50 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
 $$
 """
 
-# Who listens to a product, and for which campaign: by way of the campaigns, of the ids, or of all.
-# `told` has one row for each kind a product has something to tell of; {holds} judges thresholds.
+# Who listens to a product, and for which campaign: by way of campaigns, of ids, or of categories,
+# each an equality, so that no plan compares all products with all who listen. `told` has one row
+# for each kind that a product has something to tell of; {holds} judges thresholds.
 HEARD = """
+    named AS MATERIALIZED (
+        SELECT l.*, one.id AS clickbank_id FROM listeners l, unnest(l.ids) AS one (id)
+        WHERE l.is_wide
+    ),
+    placed AS MATERIALIZED (
+        SELECT t.*, path FROM told t, unnest(hopfleet_paths(t.category)) AS path
+        WHERE EXISTS (SELECT FROM listeners l WHERE l.is_wide AND l.ids IS NULL)
+    ),
     heard AS (
-        SELECT t.id, l.*, c.id AS campaign_id FROM told t
-        JOIN campaigns c ON c.product_id = t.id AND c.status <> 'completed'
+        SELECT t.id, l.kind, l.workflow_id, l.user_id, l.above, l.below, c.id AS campaign_id
+        FROM told t JOIN campaigns c ON c.product_id = t.id AND c.status <> 'completed'
         JOIN listeners l ON l.user_id = c.user_id AND l.kind = t.kind
-        WHERE NOT l.is_wide AND {holds}
+        WHERE NOT l.is_wide AND {within} AND {holds}
         UNION ALL
-        SELECT t.id, l.*, c.id FROM listeners l CROSS JOIN LATERAL unnest(l.ids) AS named (id)
-        JOIN told t ON t.clickbank_id = named.id AND t.kind = l.kind
+        SELECT t.id, l.kind, l.workflow_id, l.user_id, l.above, l.below, c.id
+        FROM told t JOIN named l ON l.clickbank_id = t.clickbank_id AND l.kind = t.kind
         LEFT JOIN campaigns c ON c.product_id = t.id AND c.user_id = l.user_id
             AND c.status <> 'completed'
-        WHERE l.is_wide AND {holds}
+        WHERE {within} AND {holds}
         UNION ALL
-        SELECT t.id, l.*, c.id FROM told t JOIN listeners l ON l.kind = t.kind
+        SELECT t.id, l.kind, l.workflow_id, l.user_id, l.above, l.below, c.id
+        FROM placed t JOIN listeners l ON l.kind = t.kind AND coalesce(l.category, '') = t.path
         LEFT JOIN campaigns c ON c.product_id = t.id AND c.user_id = l.user_id
             AND c.status <> 'completed'
         WHERE l.is_wide AND l.ids IS NULL AND {holds}
     )
 """
-_CATEGORY = (
-    "(l.category IS NULL OR lower(t.category) = l.category"
-    " OR starts_with(lower(t.category), l.category || ' > '))"
-)
+# A category is meant with all below it.
+PATHS = """
+CREATE FUNCTION hopfleet_paths(category text) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT ARRAY(SELECT array_to_string(names[1\\:depth], ' > ')
+        FROM (SELECT string_to_array(lower(category), ' > ') AS names) AS told,
+            generate_series(1, cardinality(names)) AS depth) || ARRAY['']
+$$
+"""
+_WITHIN = "(l.category IS NULL OR l.category = ANY(hopfleet_paths(t.category)))"
 _UP = "(l.above IS NOT NULL AND t.was < l.above AND t.gravity >= l.above)"
 _DOWN = "(l.below IS NOT NULL AND t.was >= l.below AND t.gravity < l.below)"
+_CROSSED = f"(l.kind <> 'gravity_crossed' OR {_UP} OR {_DOWN})"
 
 _WATCHED = (
     "title", "vendor", "category", "description", "commission_rate", "commission_amount",
@@ -136,7 +153,7 @@ BEGIN
         UNION ALL SELECT moved.*, 'commission_changed' FROM moved WHERE pays_otherwise
         UNION ALL SELECT moved.*, 'gravity_crossed' FROM moved WHERE was <> gravity
     ),
-    {HEARD.format(holds=f"{_CATEGORY} AND (l.kind <> 'gravity_crossed' OR {_UP} OR {_DOWN})")}
+    {HEARD.format(within=_WITHIN, holds=_CROSSED)}
     {_INTO}
     SELECT h.kind, h.user_id, h.workflow_id, h.campaign_id, n.id::text,
         jsonb_build_object('type', h.kind, {_COMMON}, 'campaign_id', h.campaign_id, {_DIFFERENCE},
@@ -168,7 +185,7 @@ BEGIN
         SELECT n.id, n.clickbank_id, n.category, $1 AS kind, a.last_seen_at, a.vanished_at
         FROM ({{rows}}) AS a JOIN products n ON n.id = a.product_id
     ),
-    {HEARD.format(holds=_CATEGORY)}
+    {HEARD.format(within=_WITHIN, holds="true")}
     {_INTO}
     SELECT h.kind, h.user_id, h.workflow_id, h.campaign_id, n.id::text,
         jsonb_build_object('type', h.kind, {_COMMON}, 'campaign_id', h.campaign_id,
@@ -204,7 +221,7 @@ TRIGGERS = (
 
 def upgrade() -> None:
     # 0019's function stays: a release before this one may be brought back.
-    for statement in (LISTENERS, CHANGED, VANISHED, RETURNED, *TRIGGERS):
+    for statement in (LISTENERS, PATHS, CHANGED, VANISHED, RETURNED, *TRIGGERS):
         op.execute(statement)
 
 
@@ -219,4 +236,5 @@ def downgrade() -> None:
     )
     for name in ("returned", "vanished", "changed"):
         op.execute(f"DROP FUNCTION hopfleet_tell_{name}_products()")
+    op.execute("DROP FUNCTION hopfleet_paths(text)")
     op.execute("DROP FUNCTION hopfleet_product_listeners()")
