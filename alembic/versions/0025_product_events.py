@@ -73,7 +73,7 @@ CREATE FUNCTION hopfleet_paths(category text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
     SELECT ARRAY(SELECT array_to_string(names[1\\:depth], ' > ')
         FROM (SELECT string_to_array(lower(category), ' > ') AS names) AS told,
-            generate_series(1, cardinality(names)) AS depth) || ARRAY['']
+            generate_series(1, cardinality(names)) AS depth UNION SELECT '')
 $$
 """
 _WITHIN = "(l.category IS NULL OR l.category = ANY(hopfleet_paths(t.category)))"

@@ -185,6 +185,16 @@ def test_a_product_that_is_deleted_is_not_back(session: Tx, campaign: Made, prod
     assert facts(session) == []
 
 
+@pytest.mark.parametrize("category", [None, "", " > ", "A > A", " > A > "])
+def test_a_product_of_an_odd_category_is_told_once(session: Tx, category: str | None) -> None:
+    listener(session, make.user(session)["id"], "commission_changed", products="all")
+    make.product(session, category=category)
+
+    session.execute("UPDATE products SET commission_rate = 7")
+
+    assert len(facts(session)) == 1
+
+
 @pytest.mark.parametrize(
     "config",
     [
