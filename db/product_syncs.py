@@ -154,10 +154,14 @@ def last_ended(tx: Tx, source: str) -> Row | None:
 
 
 def feed_age_seconds(tx: Tx) -> float | None:
-    """How long ago the last feed was applied; None when none ever was."""
+    """How long ago the products were last what the feed says; None when they never were.
+
+    A feed that is not newer than the last counts: there was nothing to take.
+    """
     row = tx.execute(
         "SELECT extract(epoch FROM clock_timestamp() - finished_at)::float8 FROM product_syncs"
-        " WHERE outcome = 'applied' AND source = 'feed' ORDER BY id DESC LIMIT 1"
+        " WHERE (outcome = 'applied' OR reason = 'not_newer') AND source = 'feed'"
+        " ORDER BY id DESC LIMIT 1"
     ).fetchone()
     return row[0] if row else None
 

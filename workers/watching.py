@@ -1,6 +1,7 @@
 """What every process of the fleet tells: the queues, the stores, and its own sessions."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import psycopg
 from prometheus_client.core import Metric
@@ -11,7 +12,7 @@ from admin.numbers import counter, gauge, gauges
 from admin.watch import Watch
 from base.errors import HopfleetError
 from base.settings import Settings, settings
-from db import connection
+from db import connection, product_syncs
 from workers import depths
 from workers.depths import Rows, Streams
 
@@ -35,10 +36,17 @@ def watch(role: str, chosen: Settings | None = None) -> Watch:
     return made
 
 
+class _Told(NamedTuple):
+    """What one question to the database tells."""
+
+    rows: Rows
+    feed_age: float | None  # seconds; None where no feed was ever taken in
+
+
 class _Queues:
     def __init__(self) -> None:
         away = (HopfleetError, psycopg.Error)
-        self.rows: Lookout[Rows] = Lookout("rows", _rows, away)
+        self.rows: Lookout[_Told] = Lookout("rows", _rows, away)
         self.streams: Lookout[Streams] = Lookout("streams", depths.streams, away)
 
     def collect(self) -> Iterator[Metric]:
@@ -50,14 +58,20 @@ class _Queues:
             {"database": float(rows is not None), "journal": float(streams is not None)},
         )
         if rows is not None and streams is not None:
-            yield from _families(depths.together(rows, streams))
+            yield from _families(depths.together(rows.rows, streams))
+        if rows is not None and rows.feed_age is not None:
+            yield gauge(
+                "hopfleet_products_feed_age_seconds",
+                "Since the products were last equal to the marketplace's feed.",
+                rows.feed_age,
+            )
 
 
-def _rows() -> Rows:
+def _rows() -> _Told:
     with connection.transaction(
         wait_seconds=DATABASE_WAIT_SECONDS, limit_seconds=SILENT_SECONDS
     ) as tx:
-        return depths.rows(tx)
+        return _Told(depths.rows(tx), product_syncs.feed_age_seconds(tx))
 
 
 def _families(found: list[depths.QueueDepth]) -> Iterator[Metric]:

@@ -31,7 +31,7 @@ def check() -> Iterator[Finding]:
     if age > OLD_DAYS * 86_400:
         yield warning(
             "products",
-            f"The catalogue's last feed was taken in {age / 86_400:,.0f} days ago:"
+            f"Nobody has heard of a feed of products for {age / 86_400:,.0f} days:"
             " `hopfleet products sync` brings the newest; a running scheduler does so daily.",
         )
     else:

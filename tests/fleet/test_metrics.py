@@ -127,6 +127,23 @@ def test_what_waits_is_the_same_in_every_process(fleet: Fleet) -> None:
     assert roles == {"ingest", "worker", "scheduler"}
 
 
+def test_the_age_of_the_last_feed_is_told_once_there_was_one(fleet: Fleet) -> None:
+    def told() -> set[float]:
+        found = scrape_all(running(data(fleet), "scheduler"))
+        return {each.of("hopfleet_products_feed_age_seconds") for each in found.values()}
+
+    none = told()
+    fleet.sql(
+        "INSERT INTO product_syncs (source, asked_by, state, outcome, finished_at)"
+        " VALUES ('feed', 'command', 'done', 'applied', now() - interval '1 hour')"
+    )
+    try:
+        until(lambda: min(told()) >= 3600, 10, "the scheduler tells of an hour")
+    finally:
+        fleet.sql("DELETE FROM product_syncs")
+    assert none == {0}
+
+
 def test_every_process_lives_and_tells_its_chores(fleet: Fleet) -> None:
     found = running(data(fleet))
 
