@@ -106,6 +106,7 @@ def take(tx: Tx, sync_id: int | None, host: str, lease_seconds: float) -> Row | 
             " UPDATE product_syncs AS work SET state = 'running', attempts = attempts + 1,"
             "  lease_until = clock_timestamp() + make_interval(secs => %(lease)s),"
             "  started_at = coalesce(started_at, clock_timestamp()), last_error = NULL,"
+            "  finished_at = NULL,"
             # Files and staging tables of another host's are not here: it begins anew.
             "  stage = CASE WHEN host = %(host)s THEN stage ELSE 'asked' END,"
             "  file = CASE WHEN host = %(host)s THEN file END, host = %(host)s"
@@ -146,6 +147,15 @@ def note(tx: Tx, sync_id: int, attempts: int, **columns: object) -> bool:
 def last_applied(tx: Tx, source: str) -> Row | None:
     """The newest sync of a source that changed the catalogue, or found nothing to change."""
     return _one(tx, "outcome = 'applied' AND source = %s", (source,))
+
+
+def last_fetched(tx: Tx, source: str) -> Row | None:
+    """The newest sync of a source that was applied and came from an address of the web."""
+    return _one(
+        tx,
+        "outcome = 'applied' AND source = %s AND strpos(address, '://') > 0",
+        (source,),
+    )
 
 
 def last_ended(tx: Tx, source: str) -> Row | None:

@@ -21,14 +21,15 @@ _LIMIT_SECONDS = 300.0
 
 
 def owe_daily() -> None:
-    """Ask for a sync from where the last one came; nothing before somebody has synced once.
+    """Ask for a sync from the address of the last one; nothing before somebody has synced so.
 
-    A feed that was a file is somebody's own business: nobody knows when it is made anew. Accounts
-    with an API key are asked behind it, and the marketplace's search where its address is set.
+    A feed that was a file is somebody's own business: nobody knows when it is made anew, and it
+    does not end what an address is asked for. Accounts with an API key are asked behind it, and
+    the marketplace's search where its address is set.
     """
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        last = product_syncs.last_applied(tx, FEED)
-        if last is not None and "://" in (last["address"] or ""):
+        last = product_syncs.last_fetched(tx, FEED)
+        if last is not None:
             product_syncs.ask(tx, FEED, last["address"], is_forced=False, asked_by=SCHEDULE)
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         if accounts(tx):

@@ -35,6 +35,21 @@ def test_the_feed_of_an_address_is_asked_for_once_a_day(connect: Connect, tmp_pa
     ]
 
 
+def test_a_file_in_between_does_not_end_what_an_address_is_asked_for_daily(
+    connect: Connect, tmp_path: Path
+) -> None:
+    sync(Feed().many(2).write(tmp_path / "feed.xml"))
+    session = connect()
+    session.execute("UPDATE product_syncs SET address = 'http://feeds.example/feed.zip'")
+    sync(tmp_path / "feed.xml")
+
+    cataloguing.owe_daily()
+
+    assert session.execute(_ASKED).fetchall() == [
+        ("feed", "http://feeds.example/feed.zip", "schedule")
+    ]
+
+
 def test_accounts_with_an_api_key_are_asked_once_a_day(connect: Connect) -> None:
     session = connect()
     asking.account(session)
