@@ -9,6 +9,7 @@ from ops.cli.findings import Finding, warning, well
 from ops.cli.output import iso, printable
 
 OLD_DAYS = 3  # the marketplace makes a feed a day
+_WELL = ("applied", "cancelled")  # the second by whoever ran it
 _QUIET = "not_newer"  # there was nothing to take
 
 
@@ -18,7 +19,7 @@ def check() -> Iterator[Finding]:
         last = product_syncs.last_ended(tx, FEED)
         applied = product_syncs.last_applied(tx, FEED)
         age = product_syncs.feed_age_seconds(tx)
-    if last is not None and last["outcome"] != "applied" and last["reason"] != _QUIET:
+    if last is not None and last["outcome"] not in _WELL and last["reason"] != _QUIET:
         why = last["refused"] or last["last_error"] or last["reason"] or "nobody knows why"
         ended = "was refused" if last["outcome"] == "refused" else "died"
         yield warning(

@@ -149,17 +149,22 @@ def _report(sync_id: int, seconds: float) -> Report:
 
 def _refuse(row: Row, error: Refused) -> None:
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        product_syncs.note(
-            tx, row["id"], row["attempts"], state="done", outcome="refused", lease_until=None,
-            reason=error.refusal.reason, refused=error.refusal.sentence, done_share=None,
-            finished_at=product_syncs.now(tx),
-        )  # fmt: skip
+        _end(tx, row, state="done", outcome="refused", reason=error.refusal.reason,
+             refused=error.refusal.sentence)  # fmt: skip
 
 
 def _cancel(row: Row) -> None:
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        work.finish(tx, ProductSync, row["id"], row["attempts"], "cancelled")
+        _end(tx, row, state="done", outcome="cancelled")
     feed.clear(row)
+
+
+def _end(tx: Tx, row: Row, **columns: object) -> None:
+    """Over, without anything applied; nothing when the lease was lost."""
+    product_syncs.note(
+        tx, row["id"], row["attempts"], lease_until=None, done_share=None,
+        finished_at=product_syncs.now(tx), **columns,
+    )  # fmt: skip
 
 
 def _give_back(row: Row) -> None:
@@ -173,11 +178,11 @@ def _again(row: Row, error: Exception) -> None:
     tries = row["attempts"]
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
         if row["asked_by"] == COMMAND or tries > len(_DELAYS_SECONDS):
-            work.bury(tx, ProductSync, row["id"], tries, "away", told)
+            _end(tx, row, state="dead", reason="away", last_error=told)
         else:
             work.retry(tx, ProductSync, row["id"], tries, _DELAYS_SECONDS[tries - 1], told)
 
 
 def _bury(row: Row, reason: str, told: str) -> None:
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        work.bury(tx, ProductSync, row["id"], row["attempts"], reason, told)
+        _end(tx, row, state="dead", reason=reason, last_error=told)
