@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import orjson
+import psycopg
 
+from base.clock import now
+from base.logs import log
 from base.settings import settings
 from db import product_syncs, product_words
 from db.connection import Tx, transaction
@@ -185,13 +188,23 @@ def _apply(
         counts = Counts(inserted, updated, seen - inserted - updated, missing)
         _end(tx, keeping, seen, counts)
     said(Progress("apply", changes, changes))
+    try:
+        _afterwards(staged, changes, seen)
+    except psycopg.Error as error:
+        # The feed is in. Each day's chore and autovacuum do the same; and who begins the next
+        # sync ends our sessions.
+        log().warning("products.afterwards", id=row["id"], error=type(error).__name__)
+    return counts
+
+
+def _afterwards(staged: Stage, changes: int, seen: int) -> None:
+    """What searches are the better for."""
     if changes:
         with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
             product_words.refresh(tx)
     if changes > seen / 10:
         with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
             staged.analyze(tx)
-    return counts
 
 
 def _end(tx: Tx, keeping: Keeping, seen: int, counts: Counts) -> None:
