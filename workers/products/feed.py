@@ -62,14 +62,14 @@ def sync(row: Row, keeping: Keeping, said: Said) -> None:
         path = _fetched(row, keeping, said)
         staged = Stage(row["id"])
         last = _last()
-        digest = row["digest"] or _digest(path, keeping)
+        digest = _digest(path, keeping)
         with feeds.opened(path) as feed:
-            dated, name = feed.dated, feed.name
-        dated = row["feed_at"] or dated
+            # One from the future would make all that follow older than the last.
+            dated, name = min(feed.dated, now()), feed.name
         keeping.note(digest=digest, feed_at=dated)
         if not row["is_forced"]:
             _unless(feed_refusals.by_date(dated, last["feed_at"] if last else None))
-        _stage(row, path, staged, keeping, said)
+        _stage(row, path, digest, staged, keeping, said)
         seen = _merge(staged, keeping, said)
         refusal = feed_refusals.by_size(seen, last["seen"] if last else None)
         if refusal and not (row["is_forced"] and seen):
@@ -86,9 +86,9 @@ def clear(row: Row) -> None:
     with transaction(limit_seconds=_SHORT_SECONDS) as tx:
         Stage(row["id"]).drop(tx)
     with transaction(limit_seconds=_SHORT_SECONDS) as tx:
-        now = product_syncs.by_id(tx, row["id"])
-    if now is not None and now["file"] and now["file"] != now["address"]:
-        Path(now["file"]).unlink(missing_ok=True)
+        ended = product_syncs.by_id(tx, row["id"])
+    if ended is not None and ended["file"] and ended["file"] != ended["address"]:
+        Path(ended["file"]).unlink(missing_ok=True)
 
 
 def _unless(refusal: Refusal | None) -> None:
@@ -129,7 +129,7 @@ def _fetched(row: Row, keeping: Keeping, said: Said) -> Path:
     if got is None:
         raise Refused(feed_refusals.UNCHANGED)
     keeping.note(stage="fetched", file=str(got.path), bytes=got.bytes, etag=got.etag,
-                 last_modified=got.last_modified, feed_at=got.dated, digest=None)  # fmt: skip
+                 last_modified=got.last_modified)  # fmt: skip
     return got.path
 
 
@@ -142,9 +142,9 @@ def _digest(path: Path, keeping: Keeping) -> str:
     return made.hexdigest()
 
 
-def _stage(row: Row, path: Path, into: Stage, keeping: Keeping, said: Said) -> int:
-    """Stage the file, unless that was done before and is still there."""
-    if row["stage"] == "staged" and row["listings"]:
+def _stage(row: Row, path: Path, digest: str, into: Stage, keeping: Keeping, said: Said) -> int:
+    """Stage the file, unless just that was done before and is still there."""
+    if row["stage"] == "staged" and row["listings"] and row["digest"] == digest:
         with transaction(limit_seconds=_SHORT_SECONDS) as tx:
             if into.listings(tx) == row["listings"]:
                 return int(row["listings"])

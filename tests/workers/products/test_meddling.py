@@ -35,3 +35,82 @@ def test_a_product_that_was_given_another_id_is_missing_and_its_own_is_new(
     assert (renamed.inserted, renamed.updated, renamed.missing) == (1, 0, 1)
     assert (changed.inserted, changed.updated, changed.missing) == (0, 4, 1)
     assert (same.inserted, same.updated, same.missing) == (0, 0, 1)
+
+
+def test_a_file_that_was_replaced_while_its_sync_waited_is_read_anew(
+    connect: Connect, tmp_path: Path
+) -> None:
+    path = Feed().many(4).write(tmp_path / "feed.xml")
+    asked = _ask(path)
+
+    def stop_at_apply(progress: syncing.Progress) -> None:
+        if progress.stage == "apply":
+            raise Stopped("told to stop")
+
+    with pytest.raises(Stopped):
+        syncing.run(asked, stop_at_apply)
+    Feed().many(6).write(path)
+
+    report = syncing.run(asked)
+
+    assert (report.seen, report.inserted, report.listings) == (6, 6, 6)
+    again = sync(path)
+    assert (again.seen, again.unchanged) == (6, 6)
+    digests = connect().execute("SELECT count(DISTINCT digest) FROM product_syncs").fetchone()
+    assert digests == (1,)
+
+
+@contextmanager
+def _without_words(session: Tx) -> Iterator[None]:
+    session.execute("ALTER TABLE product_words ADD CONSTRAINT none CHECK (false)")
+    try:
+        yield
+    finally:
+        session.execute("ALTER TABLE product_words DROP CONSTRAINT none")
+
+
+def test_what_fails_after_the_feed_was_applied_does_not_deny_it(
+    connect: Connect, tmp_path: Path
+) -> None:
+    session = connect()
+    with _without_words(session):
+        report = sync(Feed().many(3).write(tmp_path / "feed.xml"))
+
+    assert (report.inserted, report.refused) == (3, None)
+    assert session.execute("SELECT state, outcome FROM product_syncs").fetchall() == [
+        ("done", "applied")
+    ]
+    assert session.execute("SELECT FROM pg_class WHERE relname ~ '^feed_[0-9]'").fetchall() == []
+
+
+def test_a_sync_that_was_stopped_or_died_says_when(connect: Connect, tmp_path: Path) -> None:
+    path = Feed().many(3).write(tmp_path / "feed.xml")
+
+    def stop(progress: syncing.Progress) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        syncing.run(_ask(path), stop)
+    session = connect()
+    session.execute("ALTER TABLE product_history RENAME TO away")
+    try:
+        with pytest.raises(Exception, match="product_history"):
+            sync(path)
+    finally:
+        session.execute("ALTER TABLE away RENAME TO product_history")
+
+    ends = session.execute(
+        "SELECT state, outcome, finished_at >= started_at FROM product_syncs ORDER BY id"
+    ).fetchall()
+    assert ends == [("done", "cancelled", True), ("dead", None, True)]
+
+
+def test_a_feed_from_the_future_does_not_keep_later_ones_out(
+    connect: Connect, tmp_path: Path
+) -> None:
+    ahead = datetime.now(UTC) + timedelta(days=400)
+    sync(Feed().many(3).write(tmp_path / "ahead.xml", ahead))
+
+    report = sync(Feed().many(4).write(tmp_path / "next.xml"))
+
+    assert (report.refused, report.inserted) == (None, 1)
