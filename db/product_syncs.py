@@ -166,7 +166,8 @@ def last_ended(tx: Tx, source: str) -> Row | None:
 def feed_age_seconds(tx: Tx) -> float | None:
     """How long ago the products were last what the feed says; None when they never were.
 
-    A feed that is not newer than the last counts: there was nothing to take.
+    A feed that has not changed since the last counts: there was nothing to take. One that is
+    older than the last does not: it is none of today.
     """
     row = tx.execute(
         "SELECT extract(epoch FROM clock_timestamp() - finished_at)::float8 FROM product_syncs"

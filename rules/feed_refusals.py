@@ -21,7 +21,7 @@ def by_date(dated: datetime | None, last: datetime | None) -> Refusal | None:
     if dated is None or last is None or dated > last - SAME_BUILD:
         return None
     return Refusal(
-        "not_newer",
+        "older",
         f"The feed of {dated:%Y-%m-%d %H:%M} is older than that of {last:%Y-%m-%d %H:%M} UTC,"
         " which is in the catalogue; --force takes it all the same.",
     )

@@ -14,7 +14,7 @@ def test_a_feed_that_is_older_by_an_hour_is_refused(hours: int) -> None:
     refusal = by_date(NOON - timedelta(hours=hours), NOON)
 
     assert refusal
-    assert refusal.reason == "not_newer"
+    assert refusal.reason == "older"
     assert "--force" in refusal.sentence
 
 

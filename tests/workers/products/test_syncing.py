@@ -175,7 +175,7 @@ def test_feeds_that_are_old_small_or_empty_are_refused(connect: Connect, tmp_pat
     reasons = session.execute(
         "SELECT reason FROM product_syncs WHERE outcome = 'refused' ORDER BY id"
     ).fetchall()
-    assert reasons == [("not_newer",), ("smaller",), ("empty",)]
+    assert reasons == [("older",), ("smaller",), ("empty",)]
 
 
 def test_force_takes_an_old_and_a_small_feed(tmp_path: Path, database: str) -> None:
