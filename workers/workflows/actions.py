@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from base.errors import Permanent
+from base.errors import Misused, Permanent
 from base.settings import settings
 from db import deliveries, orders, product_syncs, receipts, runs, scopes, workflow_actions
 from db.connection import Tx
@@ -14,6 +14,7 @@ from db.run_work import Run
 from db.runs import NewRun
 from db.workflow_actions import NewContent
 from rules.bonuses import sale_of
+from workers.products import syncing
 from workers.workflows.scope import Scope
 
 SYNC_SECONDS = 600.0  # everybody shares one catalogue: not more often, whoever asks
@@ -154,9 +155,12 @@ def sync_products(doing: Doing, args: Output) -> Output:
     found = product_syncs.lately(doing.tx, product_syncs.FEED, SYNC_SECONDS)
     if found is not None:
         return {"sync": str(found["id"]), "asked": False}
-    asked = product_syncs.ask(
-        doing.tx, product_syncs.FEED, settings().feed_url, is_forced=False, asked_by="workflow"
-    )
+    try:
+        asked = syncing.ask(
+            doing.tx, product_syncs.FEED, settings().feed_url, is_forced=False, asked_by="workflow"
+        )
+    except Misused as error:
+        raise Permanent(str(error)) from None
     return {"sync": str(asked), "asked": True}
 
 

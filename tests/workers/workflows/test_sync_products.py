@@ -1,5 +1,8 @@
 """The action that asks for the marketplace's feed."""
 
+import pytest
+
+from base.settings import settings
 from db.connection import Tx
 from tests.workers.workflows.test_running import fire, session, work, write
 
@@ -22,3 +25,19 @@ def test_a_sync_of_products_is_asked_for_once_in_ten_minutes(session: Tx) -> Non
         ({"sync": asked[0][0], "asked": True},),
         ({"sync": asked[0][0], "asked": False},),
     ]
+
+
+def test_an_address_with_a_password_never_becomes_a_row(
+    session: Tx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOPFLEET_FEED_URL", "https://me:secret@feeds.example/feed.zip")
+    settings.cache_clear()
+    run = fire(session, write(session, [{"name": "sync", "sync_products": {}}]))
+
+    work(session)
+
+    monkeypatch.undo()
+    settings.cache_clear()
+    assert session.execute("SELECT FROM product_syncs").fetchall() == []
+    told = session.execute("SELECT last_error FROM workflow_runs WHERE id = %s", [run]).fetchone()
+    assert "no name and password" in str(told)
