@@ -188,6 +188,12 @@ def unended(tx: Tx) -> list[int]:
     return [row[0] for row in rows]
 
 
+def files(tx: Tx) -> set[str]:
+    """What was fetched for those, on whichever host."""
+    rows = tx.execute("SELECT file FROM product_syncs WHERE state <> 'done' AND file IS NOT NULL")
+    return {row[0] for row in rows}
+
+
 def lately(tx: Tx, source: str, seconds: float) -> Row | None:
     """The newest sync of a source that waits, runs, or ended no longer ago."""
     return _one(

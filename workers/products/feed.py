@@ -1,6 +1,7 @@
 """The marketplace's feed: fetched, staged, merged, and applied in one transaction."""
 
 import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +27,7 @@ CHUNK = 5_000  # changed rows of one statement, so that progress is told and doo
 _LIMIT_SECONDS = 12 * 3600.0
 _SHORT_SECONDS = 600.0
 _READ_BYTES = 1024 * 1024
+_FETCHED = re.compile(r"[0-9a-f]{16}\.(?:zip|gz|xml)")  # as `feeds.fetch` names them
 
 
 class Progress(NamedTuple):
@@ -116,6 +118,7 @@ def _fetched(row: Row, keeping: Keeping, said: Said) -> Path:
     known = last if last and last["address"] == address and not row["is_forced"] else None
     folder = settings().data_dir / "feeds"
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
 
     def heard(done: int, total: int | None) -> None:
         keeping.share = done / total if total else None
@@ -131,6 +134,15 @@ def _fetched(row: Row, keeping: Keeping, said: Said) -> Path:
     keeping.note(stage="fetched", file=str(got.path), bytes=got.bytes, etag=got.etag,
                  last_modified=got.last_modified)  # fmt: skip
     return got.path
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what syncs have fetched here that nobody goes on with: no other one fetches now."""
+    with transaction(limit_seconds=_SHORT_SECONDS) as tx:
+        kept = product_syncs.files(tx)
+    for one in folder.iterdir():
+        if _FETCHED.fullmatch(one.name) and str(one) not in kept:
+            one.unlink(missing_ok=True)
 
 
 def _digest(path: Path, keeping: Keeping) -> str:

@@ -34,6 +34,28 @@ def test_an_address_is_fetched_once_and_nothing_newer_is_fetched_again(connect: 
     assert list((settings().data_dir / "feeds").iterdir()) == []
 
 
+def test_what_a_killed_sync_has_fetched_goes_but_not_what_one_waits_with(connect: Connect) -> None:
+    folder = settings().data_dir / "feeds"
+    folder.mkdir(parents=True, exist_ok=True)
+    left, waits, mine = (folder / f"{name}.xml" for name in ("0" * 16, "1" * 16, "mine"))
+    for path in (left, waits, mine):
+        path.write_bytes(DATA)
+    connect().execute(
+        "INSERT INTO product_syncs (source, asked_by, state, file)"
+        " VALUES ('feed', 'schedule', 'dead', %s)",
+        [str(waits)],
+    )
+
+    with web() as server:
+        server.answer = feed_server.feed(DATA)
+        _sync(server.url + "/feed.xml")
+
+    there = sorted(path.name for path in folder.iterdir())
+    for path in (waits, mine):
+        path.unlink()
+    assert there == [waits.name, mine.name]
+
+
 def test_a_web_page_in_the_feeds_place_changes_nothing(connect: Connect) -> None:
     with web() as server:
         server.answer = feed_server.feed(DATA)
