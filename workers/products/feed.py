@@ -139,9 +139,9 @@ def _fetched(row: Row, keeping: Keeping, said: Said) -> Path:
 def _sweep(folder: Path) -> None:
     """Delete what syncs have fetched here that nobody goes on with: no other one fetches now."""
     with transaction(limit_seconds=_SHORT_SECONDS) as tx:
-        kept = product_syncs.files(tx)
+        kept = {Path(name).name for name in product_syncs.files(tx)}
     for one in folder.iterdir():
-        if _FETCHED.fullmatch(one.name) and str(one) not in kept:
+        if _FETCHED.fullmatch(one.name) and one.name not in kept:
             one.unlink(missing_ok=True)
 
 

@@ -149,19 +149,22 @@ def _report(sync_id: int, seconds: float) -> Report:
 
 def _refuse(row: Row, error: Refused) -> None:
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        _end(tx, row, state="done", outcome="refused", reason=error.refusal.reason,
-             refused=error.refusal.sentence)  # fmt: skip
+        mine = _end(tx, row, state="done", outcome="refused", reason=error.refusal.reason,
+                    refused=error.refusal.sentence)  # fmt: skip
+    if not mine:  # then what is staged is not ours to clear away, either
+        raise LeaseLost("another process has taken the sync over")
 
 
 def _cancel(row: Row) -> None:
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        _end(tx, row, state="done", outcome="cancelled")
-    feed.clear(row)
+        mine = _end(tx, row, state="done", outcome="cancelled")
+    if mine:
+        feed.clear(row)
 
 
-def _end(tx: Tx, row: Row, **columns: object) -> None:
-    """Over, without anything applied; nothing when the lease was lost."""
-    product_syncs.note(
+def _end(tx: Tx, row: Row, **columns: object) -> bool:
+    """Over, without anything applied; False when the lease was lost."""
+    return product_syncs.note(
         tx, row["id"], row["attempts"], lease_until=None, done_share=None,
         finished_at=product_syncs.now(tx), **columns,
     )  # fmt: skip

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from db import product_stage
 from db.connection import Tx, transaction
+from db.product_stage import Stage
 from db.product_syncs import FEED
 from tests.conftest import Connect
 from tests.workers.products.feeds import Feed
 from tests.workers.products.test_syncing import sync
 from workers.products import syncing
-from workers.products.keeping import Stopped
+from workers.products.keeping import LeaseLost, Stopped
 
 
 def _ask(path: Path) -> int:
@@ -83,6 +85,28 @@ def test_what_fails_after_the_feed_was_applied_does_not_deny_it(
     assert session.execute("SELECT FROM pg_class WHERE relname ~ '^feed_[0-9]'").fetchall() == []
 
 
+def test_who_lost_the_lease_clears_nothing_of_whoever_has_it(
+    connect: Connect, tmp_path: Path
+) -> None:
+    sync(Feed().many(9).write(tmp_path / "last.xml"))
+    session = connect()
+    asked = _ask(Feed().many(2).write(tmp_path / "small.xml"))
+
+    def lose_it(progress: syncing.Progress) -> None:
+        if progress.stage == "merge":
+            session.execute("UPDATE product_syncs SET attempts = 5 WHERE id = %s", [asked])
+
+    with pytest.raises(LeaseLost):
+        syncing.run(asked, lose_it)
+
+    staged = session.execute(
+        "SELECT relname FROM pg_class WHERE relname ~ '^feed_[0-9]+_(listings|contents)$'"
+    ).fetchall()
+    with session.transaction():
+        Stage(asked).drop(session)
+    assert len(staged) == 2
+
+
 def test_a_sync_that_was_stopped_or_died_says_when(connect: Connect, tmp_path: Path) -> None:
     path = Feed().many(3).write(tmp_path / "feed.xml")
 
@@ -98,6 +122,9 @@ def test_a_sync_that_was_stopped_or_died_says_when(connect: Connect, tmp_path: P
             sync(path)
     finally:
         session.execute("ALTER TABLE away RENAME TO product_history")
+    with session.transaction():
+        for sync_id in product_stage.staged(session):  # of the dead one: it may be replayed
+            Stage(sync_id).drop(session)
 
     ends = session.execute(
         "SELECT state, outcome, finished_at >= started_at FROM product_syncs ORDER BY id"
