@@ -47,11 +47,17 @@ class ProductSearch(Base):
 
 
 def refresh_trends(tx: Tx) -> int:
-    """Trends go on although nothing changes: what rose 30 days ago rises no more."""
+    """Trends go on although nothing changes: what rose 30 days ago rises no more.
+
+    And what was as it is now 30 days ago, but not in between, begins to rise or fall: wherever a
+    change has become so old lately; a month of it, should this not have run for some time.
+    """
     done = tx.execute(
         "UPDATE product_search s SET trend = now.trend FROM ("
         "  SELECT product_id, hopfleet_trend(product_id, nullif(gravity, -1)) AS trend"
-        "  FROM product_search WHERE trend <> 0) AS now"
+        "  FROM product_search WHERE trend <> 0 OR product_id IN ("
+        "   SELECT product_id FROM product_history"
+        "   WHERE (statement_timestamp() AT TIME ZONE 'UTC')::date - day BETWEEN 30 AND 60)) AS now"
         " WHERE s.product_id = now.product_id AND s.trend <> now.trend"
     )
     return done.rowcount

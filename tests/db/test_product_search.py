@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from db import product_search, product_words
+from db import product_entries, product_search, product_words
 from db.connection import Tx
 from db.product_plans import After
 from db.product_search import SORTS, Query
@@ -129,6 +129,29 @@ def test_a_trend_is_gravity_against_thirty_days_ago(shop: Tx) -> None:
     assert _ids(shop, rising=True) == ["quilt"]
     assert _ids(shop, rising=False) == ["uhr"]
     assert _ids(shop, sort="trend")[0] == "quilt"
+
+
+def test_trends_go_on_although_nothing_changes(shop: Tx) -> None:
+    shop.execute(
+        "INSERT INTO product_history (product_id, day, gravity)"
+        " SELECT id, (now() AT TIME ZONE 'UTC')::date - days, told.gravity"
+        " FROM products JOIN (VALUES ('uhr', 40, 12), ('uhr', 30, 50), ('uhr', 5, 12),"
+        "  ('quilt', 40, 1), ('quilt', 30, 48)) AS told (name, days, gravity)"
+        " ON clickbank_id = name"
+    )
+    shop.execute("UPDATE products SET gravity = 12 WHERE clickbank_id = 'uhr'")
+    shop.execute("UPDATE products SET gravity = 48 WHERE clickbank_id = 'quilt'")
+    shop.execute("UPDATE product_search SET trend = 0")  # as 31 days ago were as today
+    shop.execute(
+        "UPDATE product_search SET trend = 47 FROM products"
+        " WHERE product_id = id AND clickbank_id = 'quilt'"
+    )
+
+    changed = product_entries.refresh_trends(shop)
+
+    assert changed == 2
+    assert _ids(shop, rising=False) == ["uhr"]
+    assert _ids(shop, rising=True) == []
 
 
 @pytest.fixture
