@@ -141,3 +141,19 @@ def test_a_feed_from_the_future_does_not_keep_later_ones_out(
     report = sync(Feed().many(4).write(tmp_path / "next.xml"))
 
     assert (report.refused, report.inserted) == (None, 1)
+
+
+def test_a_feed_that_was_refused_or_is_the_last_one_counts_no_absence(
+    connect: Connect, tmp_path: Path
+) -> None:
+    sync(Feed().many(4).add("GONE").write(tmp_path / "with.xml"))
+    last = Feed().many(4).write(tmp_path / "without.xml")
+    sync(last)
+    older = Feed().many(3).write(tmp_path / "older.xml", datetime.now(UTC) - timedelta(days=2))
+    small = Feed().many(1).write(tmp_path / "small.xml")
+
+    reports = [sync(older), sync(small), sync(last), sync(last, is_forced=True)]
+
+    assert [report.refused is not None for report in reports] == [True, True, False, False]
+    absences = connect().execute("SELECT feeds, vanished_at FROM product_absences").fetchall()
+    assert absences == [(1, None)]
