@@ -3,6 +3,7 @@
 Listings of one id are merged there by the database, so that no process holds a feed in memory.
 """
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import NamedTuple
 
@@ -34,8 +35,13 @@ _CONTENTS = """
 
 # The listing that counts comes first of each id: one that is not among the new products, the
 # deepest, of the best rank.
+_MERGED = """
+    CREATE UNLOGGED TABLE {merged} (clickbank_id text COLLATE "C" NOT NULL,
+        path text COLLATE "C" NOT NULL, rank integer, told text, content uuid NOT NULL,
+        categories jsonb NOT NULL, digest uuid NOT NULL)
+"""
 _MERGE = """
-    CREATE UNLOGGED TABLE {merged} AS
+    INSERT INTO {merged}
     SELECT clickbank_id, path, rank, told, content, categories,
         md5(content::text || coalesce(told, '') || categories::text)::uuid AS digest
     FROM (
@@ -44,7 +50,9 @@ _MERGE = """
             (array_agg(told ORDER BY order_by))[1] AS told,
             (array_agg(content ORDER BY order_by))[1] AS content,
             jsonb_agg(DISTINCT jsonb_build_object('path', path, 'rank', rank)) AS categories
-        FROM {listings} GROUP BY clickbank_id) AS grouped
+        FROM {listings}
+        WHERE (hashtext(clickbank_id) & 2147483647) %% %(parts)s = %(part)s
+        GROUP BY clickbank_id) AS grouped
 """.replace("order_by", "is_new, depth DESC, rank NULLS LAST, path, content")
 
 _RENAME = """
@@ -149,8 +157,8 @@ _ABSENT = f"""
     INSERT INTO product_absences AS a (product_id, feeds, last_seen_at, since_sync)
     SELECT missing.product_id, 1, %(last_seen)s, %(sync)s FROM ({_MISSING}) AS missing
     ON CONFLICT (product_id) DO UPDATE SET feeds = a.feeds + 1,
-        vanished_at = CASE WHEN a.feeds + 1 >= %(vanished_after)s
-            THEN coalesce(a.vanished_at, now()) ELSE a.vanished_at END
+        vanished_at = CASE WHEN a.feeds + 1 >= %(vanished_after)s THEN now() END
+    WHERE a.vanished_at IS NULL
 """
 
 
@@ -200,12 +208,18 @@ class Stage:
         found = tx.execute(self._sql("SELECT count(*) FROM {listings}")).fetchone()
         return int(found[0]) if found else 0
 
-    def merge(self, tx: Tx) -> int:
-        """Listings of one id become one; returns how many products the feed has."""
+    def merge(self, tx: Tx, parts: int, rest: Callable[[int], object]) -> int:
+        """Listings of one id become one; returns how many products the feed has.
+
+        `rest` is called before each of so many parts.
+        """
         _named(tx)
         tx.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(self._names["merged"]))
         tx.execute("SET LOCAL work_mem = '64MB'")
-        tx.execute(self._sql(_MERGE))
+        tx.execute(self._sql(_MERGED))
+        for part in range(parts):
+            rest(part)
+            tx.execute(self._sql(_MERGE), {"parts": parts, "part": part})
         tx.execute(self._sql("CREATE INDEX ON {contents} (clickbank_id)"))
         tx.execute(self._sql("ANALYZE {merged}"))
         tx.execute(self._sql("ANALYZE {contents}"))

@@ -13,6 +13,7 @@ from db.table import At, Base, CreatedAt, Long, Word
 from db.work import WorkRow
 
 FEED, API, SEARCH = "feed", "api", "search"
+MOST_ATTEMPTS = 10  # of a sync whose processes die
 SESSION = "hopfleet sync"  # what the long sessions of a sync are called
 
 
@@ -92,6 +93,13 @@ def ask(tx: Tx, source: str, address: str | None, *, is_forced: bool, asked_by: 
 
 def running(tx: Tx) -> Row | None:
     """The sync that somebody works on; those whose lease ran out are due again before."""
+    # A feed that ends whoever reads it would end the next one, too.
+    tx.execute(
+        "UPDATE product_syncs SET state = 'dead', reason = 'lost', lease_until = NULL,"
+        " finished_at = clock_timestamp(), last_error = 'Nobody who began it came back.'"
+        " WHERE state = 'running' AND lease_until < clock_timestamp() AND attempts >= %s",
+        (MOST_ATTEMPTS,),
+    )
     work.reclaim(tx, ProductSync)
     return _one(tx, "state = 'running'", ())
 

@@ -76,12 +76,12 @@ def analyze(url: str) -> None:
         connection.execute("VACUUM (ANALYZE) products, product_states, product_search")
 
 
-def is_syncing(url: str) -> bool:
-    """Whether a sync is at work on its feed."""
+def is_syncing(url: str, *, has_read: bool) -> bool:
+    """Whether a sync is at work; with `has_read`, on the catalogue already."""
+    told = "stage = 'staged'" if has_read else "true"
     with session(url) as connection:
         row = connection.execute(
-            "SELECT count(*) FROM product_syncs WHERE state = 'running' AND stage <> 'asked'"
-            " OR state = 'running' AND done_share > 0"
+            f"SELECT count(*) FROM product_syncs WHERE state = 'running' AND {told}"
         ).fetchone()
     return bool(row and row[0])
 

@@ -40,7 +40,7 @@ class Effort:
     questions: int = 1_000  # of each kind, distinct
     busy_percent: float = 10.0  # what changes in the syncs beside searches and doors
     ingest_seconds: float = 20.0
-    ingest_rounds: int = 2
+    ingest_rounds: int = 4  # in turns beside its reading and its writing
 
 
 QUICK = Effort(products=1_000, questions=2, ingest_seconds=1.0, ingest_rounds=1)
@@ -241,28 +241,33 @@ def _spread(took: list[float]) -> dict[str, float]:
 def _doors(ready: Stage, feeds: tuple[Path, Path], effort: Effort, say: Say) -> dict[str, Any]:
     """Rows of clicks a second, saturated, alternately without and beside syncs."""
     say("Saturated doors, without and beside syncs …")
-    alone, beside = [], []
+    alone: list[float] = []
+    beside: dict[str, list[float]] = {"reading": [], "writing": []}
     with fleet(ready) as running:
         warm_up(ready.url, running.port, traffic.read(ready.targets)[0])
-        for _ in range(effort.ingest_rounds):
+        for number in range(effort.ingest_rounds):
+            stage_name = ("reading", "writing")[number % 2]
             alone.append(_rate(ready, running.port, effort.ingest_seconds))
             with _syncing(ready, feeds) as tend:
-                _until_syncing(ready, tend)
-                beside.append(_rate(ready, running.port, effort.ingest_seconds))
+                _until_syncing(ready, tend, has_read=stage_name == "writing")
+                beside[stage_name].append(_rate(ready, running.port, effort.ingest_seconds))
         running.check()
-    return {
-        "clicks_per_second": round(statistics.median(alone), 1),
-        "clicks_per_second_beside_a_sync": round(statistics.median(beside), 1),
-        "clicks_beside_to_alone": round(statistics.median(beside) / statistics.median(alone), 3),
-    }
+    usual = statistics.median(alone)
+    found = {"clicks_per_second": round(usual, 1)}
+    for name, rates in beside.items():
+        if rates:
+            rate = statistics.median(rates)
+            found[f"clicks_per_second_beside_{name}"] = round(rate, 1)
+            found[f"clicks_beside_{name}_to_alone"] = round(rate / usual, 3)
+    return found
 
 
-def _until_syncing(ready: Stage, tend: Callable[[], int]) -> None:
-    """Wait until a sync has read its first listings."""
+def _until_syncing(ready: Stage, tend: Callable[[], int], *, has_read: bool) -> None:
+    """Wait until a sync reads its feed, or writes what it has read."""
     end = steady() + _DRAIN_SECONDS
-    while not rows.is_syncing(ready.url) and steady() < end:
+    while not rows.is_syncing(ready.url, has_read=has_read) and steady() < end:
         tend()
-        sleep(0.05)
+        sleep(0.02)
 
 
 def _rate(ready: Stage, port: int, seconds: float) -> float:

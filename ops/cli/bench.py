@@ -194,7 +194,7 @@ def products(
     ] = 1_000,
     ingest_rounds: Annotated[
         int, typer.Option(min=0, help="Saturated doors, alone and beside; 0 leaves them out.")
-    ] = 2,
+    ] = 4,
     quick: Annotated[bool, typer.Option("--quick", help="A short form of everything.")] = False,
     json: Json = False,
 ) -> None:

@@ -23,6 +23,7 @@ from rules.feed_refusals import Refusal
 from workers.products.keeping import Keeping, LeaseLost
 from workers.products.staging import stage
 
+_MERGED_AT_ONCE = 250_000  # listings: about two seconds
 CHUNK = 5_000  # changed rows of one statement, so that progress is told and doors have room
 _LIMIT_SECONDS = 12 * 3600.0
 _SHORT_SECONDS = 600.0
@@ -71,13 +72,14 @@ def sync(row: Row, keeping: Keeping, said: Said) -> None:
         keeping.note(digest=digest, feed_at=dated)
         if not row["is_forced"]:
             _unless(feed_refusals.by_date(dated, last["feed_at"] if last else None))
-        _stage(row, path, digest, staged, keeping, said)
-        seen = _merge(staged, keeping, said)
+        listings = _stage(row, path, digest, staged, keeping, said)
+        seen = _merge(staged, listings, keeping, said)
         refusal = feed_refusals.by_size(seen, last["seen"] if last else None)
         if refusal and not (row["is_forced"] and seen):
             raise Refused(refusal)
     except FeedRefused as error:
-        raise Refused(Refusal(error.reason, str(error))) from None
+        then = " Nothing was changed; fetch it again." if error.reason == "damaged" else ""
+        raise Refused(Refusal(error.reason, f"{error}{then}")) from None
     about = {"name": name, "date": dated.isoformat().replace("+00:00", "Z") if dated else None}
     is_new = last is None or last["digest"] != digest
     _apply(row, staged, keeping, said, orjson.dumps(about).decode(), seen, is_new)
@@ -171,11 +173,16 @@ def _stage(row: Row, path: Path, digest: str, into: Stage, keeping: Keeping, sai
     return listings
 
 
-def _merge(staged: Stage, keeping: Keeping, said: Said) -> int:
-    said(Progress("merge", 0, None))
-    keeping.share = None
+def _merge(staged: Stage, listings: int, keeping: Keeping, said: Said) -> int:
+    parts = listings // _MERGED_AT_ONCE + 1
+
+    def rest(part: int) -> None:
+        keeping.share = part / parts
+        said(Progress("merge", listings * part // parts, listings))
+        keeping.rest()
+
     with transaction(limit_seconds=_LIMIT_SECONDS) as tx:
-        return staged.merge(tx)
+        return staged.merge(tx, parts, rest)
 
 
 def _apply(

@@ -29,7 +29,7 @@ class LeaseLost(Transient):
 
 
 class Keeping:
-    """The lease of one sync; `rest` between pieces of work, at most 0.3 s each."""
+    """The lease of one sync; `rest` between pieces of work, at most two seconds each."""
 
     def __init__(self, sync_id: int, attempts: int, *, is_paced: bool = True) -> None:
         self.sync_id, self.attempts = sync_id, attempts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from db import product_stage
+from db import product_stage, product_syncs
 from db.connection import Tx, transaction
 from db.product_stage import Stage
 from db.product_syncs import FEED
@@ -157,3 +157,36 @@ def test_a_feed_that_was_refused_or_is_the_last_one_counts_no_absence(
     assert [report.refused is not None for report in reports] == [True, True, False, False]
     absences = connect().execute("SELECT feeds, vanished_at FROM product_absences").fetchall()
     assert absences == [(1, None)]
+
+
+def test_a_sync_whose_processes_die_again_and_again_is_a_dead_letter(
+    connect: Connect, tmp_path: Path
+) -> None:
+    session = connect()
+    asked = _ask(Feed().many(2).write(tmp_path / "f.xml"))
+    session.execute(
+        "UPDATE product_syncs SET state = 'running', lease_until = now() - interval '1 s',"
+        " attempts = %s WHERE id = %s",
+        [product_syncs.MOST_ATTEMPTS, asked],
+    )
+
+    taken = syncing.take()
+
+    assert taken is None
+    ended = session.execute("SELECT state, reason, finished_at IS NOT NULL FROM product_syncs")
+    assert ended.fetchall() == [("dead", "lost", True)]
+
+
+def test_what_has_vanished_is_not_counted_on(connect: Connect, tmp_path: Path) -> None:
+    session = connect()
+    sync(Feed().many(4).write(tmp_path / "0.xml"))
+
+    def absent() -> object:
+        return session.execute("SELECT feeds, vanished_at, xmin FROM product_absences").fetchall()
+
+    for day in (1, 2, 3):
+        sync(Feed().many(3, gravity=day).write(tmp_path / f"{day}.xml"), is_forced=True)
+    third = absent()
+    sync(Feed().many(3, gravity=4).write(tmp_path / "4.xml"), is_forced=True)
+
+    assert absent() == third
