@@ -177,7 +177,9 @@ def test_status_draws_what_runs_and_tells_it_to_scripts(fleet: Fleet) -> None:
 
     drawn, told = said(), json.loads(said("--json"))
 
-    assert max(map(len, drawn.splitlines())) < 80
+    # Sentences below it, about what other tests left, may be longer.
+    picture = [line for line in drawn.splitlines() if set("│─┌└▼") & set(line)]
+    assert 79 >= max(map(len, picture)) > 60
     for process in running(data(fleet)):
         assert f"pid {process.pid}" in drawn
         assert (process.admin or "").rpartition(":")[2] in drawn
