@@ -65,6 +65,7 @@ class ProductSync(WorkRow, Base):
     missing: Mapped[int | None] = mapped_column(BigInteger)
     refused: Mapped[Long | None]
     unasked: Mapped[int | None] = mapped_column(BigInteger)
+    skipped: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[CreatedAt]
 
 

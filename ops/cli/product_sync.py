@@ -113,6 +113,7 @@ def _is_watched() -> bool:
 def _say(report: Report, source: str, json: bool) -> None:
     if json:
         counts = report._asdict() | {"seconds": round(report.seconds, 3)}
+        del counts["skipped"]
         if source == FEED:
             del counts["left"]
         output.print_json({"sync": str(counts.pop("sync_id")), **counts})
@@ -131,5 +132,7 @@ def _say(report: Report, source: str, json: bool) -> None:
         )
     else:
         output.note(f"Refused: {report.refused}")
+    if report.skipped:
+        output.note(f"{report.skipped:,} listings without a usable id were left out.")
     if report.refused is not None:
         raise typer.Exit(1)

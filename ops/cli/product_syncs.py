@@ -12,7 +12,7 @@ _COLUMNS = ("sync", "began", "source", "state", "new", "changed", "same", "missi
 _TOLD = (
     "source", "address", "is_forced", "asked_by", "state", "outcome", "reason", "stage", "refused",
     "feed_at", "started_at", "finished_at", "bytes", "listings", "seen", "inserted", "updated",
-    "unchanged", "missing", "unasked", "created_at",
+    "unchanged", "missing", "unasked", "skipped", "created_at",
 )  # fmt: skip
 
 

@@ -168,8 +168,8 @@ def _stage(row: Row, path: Path, digest: str, into: Stage, keeping: Keeping, sai
         said(Progress("read", feed.at, feed.size))
         keeping.rest()
 
-    listings = stage(path, into, read)
-    keeping.note(stage="staged", listings=listings)
+    listings, skipped = stage(path, into, read)
+    keeping.note(stage="staged", listings=listings, skipped=skipped)
     return listings
 
 

@@ -27,10 +27,11 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 Read = Callable[[Feed], object]
 
 
-def stage(path: Path, into: Stage, rest: Read) -> int:
-    """Stage what a file lists; returns how many listings; `rest` is called every few hundred.
+def stage(path: Path, into: Stage, rest: Read) -> tuple[int, int]:
+    """Stage what a file lists; returns how many listings, and how many had no id and are left out.
 
-    Raises `FeedRefused` for a damaged file; then, as after any other end, nothing is staged.
+    `rest` is called every few hundred listings. Raises `FeedRefused` for a damaged file; then, as
+    after any other end, nothing is staged.
     """
     with ExitStack() as stack:
         feed = stack.enter_context(opened(path))
@@ -40,7 +41,8 @@ def stage(path: Path, into: Stage, rest: Read) -> int:
         second = stack.enter_context(transaction(limit_seconds=_LIMIT_SECONDS))
         listings = stack.enter_context(into.copy(first, "listings", LISTING_COLUMNS))
         contents = stack.enter_context(into.copy(second, "contents", CONTENT_COLUMNS))
-        return _copy(sites(feed), listings, contents, lambda: rest(feed))
+        found = sites(feed)
+        return _copy(found, listings, contents, lambda: rest(feed)), found.skipped
 
 
 def _copy(found: Iterable[Site], listings: Copy, contents: Copy, rest: Callable[[], object]) -> int:

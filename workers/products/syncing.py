@@ -31,7 +31,8 @@ class Busy(Transient):
 class Report(NamedTuple):
     """What a sync came to; `refused` is the sentence that says why nothing was changed.
 
-    `left` are questions to an API that its limits leave for the next run.
+    `left` are questions to an API that its limits leave for the next run, `skipped` listings of a
+    feed without an id that could be one.
     """
 
     sync_id: int
@@ -44,6 +45,7 @@ class Report(NamedTuple):
     refused: str | None
     seconds: float
     left: int = 0
+    skipped: int = 0
 
 
 def ask(tx: Tx, source: str, address: str | None, *, is_forced: bool, asked_by: str) -> int:
@@ -143,7 +145,7 @@ def _report(sync_id: int, seconds: float) -> Report:
     counted = {name: row[name] or 0 for name in _COUNTED}
     return Report(
         sync_id=sync_id, **counted, refused=row["refused"], seconds=seconds,
-        left=row["unasked"] or 0,
+        left=row["unasked"] or 0, skipped=row["skipped"] or 0,
     )  # fmt: skip
 
 

@@ -10,6 +10,8 @@ from db.connection import transaction
 from db.product_syncs import FEED
 from tests.conftest import Connect
 from tests.feed_making import catalog, site
+from tests.workers.products.feeds import Feed
+from tests.workers.products.test_syncing import sync
 from workers.products import syncing
 
 
@@ -87,3 +89,10 @@ def test_no_element_passes_for_what_another_source_has_told(rows: Any) -> None:
     assert snapshot["categories"] == [{"path": "Art", "rank": None}]
     assert snapshot["feed"]["name"] == "feed.xml"
     assert snapshot["other"] == "kept"
+
+
+def test_listings_without_an_id_are_left_out_and_counted(connect: Connect, tmp_path: Path) -> None:
+    report = sync(Feed().many(3).add("").add(" ").write(tmp_path / "f.xml"))
+
+    assert (report.seen, report.skipped) == (3, 2)
+    assert connect().execute("SELECT skipped FROM product_syncs").fetchall() == [(2,)]
