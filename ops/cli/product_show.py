@@ -11,10 +11,12 @@ from db.connection import Tx
 from db.product_facts import Facts
 from ops.cli import campaign_product, lookup, output
 from ops.cli.database import transaction
+from ops.cli.entry import text
 from ops.cli.sparkline import daily, drawn
 from rules.hoplinks import hoplink
 
 DRAWN_DAYS = 90
+_MOST_ID_CHARACTERS = 100  # of the column
 _NUMBERS = ("gravity", "commission_rate", "refund_rate", "trend")
 _VALUES = ("gravity", "commission_rate", "commission_amount", "popularity_rank")
 _HIDDEN = ("id", "data_snapshot", "popularity_rank")
@@ -24,6 +26,7 @@ Which = Annotated[str, typer.Argument(metavar="ID", help="ClickBank's id, in any
 
 def found(tx: Tx, clickbank_id: str) -> Facts:
     """The product; raises with the ids that are most like it when there is none."""
+    clickbank_id = text(clickbank_id, "ID", _MOST_ID_CHARACTERS, least=1)
     row = product_facts.find(tx, clickbank_id)
     if row is not None:
         return row
@@ -33,7 +36,7 @@ def found(tx: Tx, clickbank_id: str) -> Facts:
         if alike
         else "`hopfleet products search` finds some, `products sync` gets them."
     )
-    raise HopfleetError(f"There is no product {clickbank_id[:100]!r}: {hint}")
+    raise HopfleetError(f"There is no product {clickbank_id!r}: {hint}")
 
 
 def show(
@@ -150,7 +153,10 @@ def history(
         raise Misused("--from is later than --to: swap them.")
     with transaction() as tx:
         row = found(tx, product)
-        last = until or product_facts.today(tx)
+        today = product_facts.today(tx)
+        if since and since > today:
+            raise Misused(f"--from is in the future: today is {today}, in UTC.")
+        last = min(until or today, today)
         days = product_facts.days(tx, row["id"], since, last)
         if not days and not product_facts.days(tx, row["id"], None, None):
             days = [now] if (now := _now(row, datetime.date.min))["day"] <= last else []

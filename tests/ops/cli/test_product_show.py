@@ -67,6 +67,21 @@ def test_a_history_begins_with_what_held_on_its_first_day(run: Run, connect: Con
     assert shown["gravity_days"][-6:] == [30.0] * 6
 
 
+def test_a_history_ends_today_whatever_day_is_asked_for(run: Run, connect: Connect) -> None:
+    tx = connect()
+    made = make.product(tx, clickbank_id="aaa", gravity="30")
+    today = datetime.now(UTC).date()
+    make.insert(tx, "product_history", {"product_id": made["id"], "day": today, "gravity": "30"})
+
+    spoken = run("products", "history", "aaa", "--to", "9999-12-31")
+    ahead = run("products", "history", "aaa", "--from", "9999-12-31")
+
+    assert "9999" not in spoken.err
+    assert spoken.out.count("▁") == 1
+    assert (ahead.code, ahead.out) == (2, "")
+    assert "--from is in the future" in ahead.err
+
+
 def test_syncs_say_what_they_changed_and_why_they_were_refused(run: Run, tmp_path: Path) -> None:
     run("products", "sync", "--file", str(SAMPLE))
     run("products", "sync", "--file", str(Feed().many(2).write(tmp_path / "small.xml")))
@@ -89,6 +104,9 @@ def test_syncs_say_what_they_changed_and_why_they_were_refused(run: Run, tmp_pat
         ("history", "x", "--from", "yesterday"),
         ("history", "x", "--from", "2026-02-01", "--to", "2026-01-01"),
         ("syncs", "--after", "x"),
+        ("show", ""),
+        ("show", "\udcff"),
+        ("history", "x" * 101),
     ],
 )
 def test_wrong_use_is_exit_code_2(run: Run, words: tuple[str, ...]) -> None:
