@@ -75,12 +75,23 @@ def main(argv: list[str] | None = None) -> None:
             raise
         typer.echo(f"hopfleet: {_wrong_setting(error)}", err=True)
         sys.exit(2)
+    except UnicodeEncodeError:
+        odd = [word for word in words if not _is_text(word)]
+        if not odd:
+            raise
+        typer.echo(f"hopfleet: {ascii(odd[0])[:100]} is not text in UTF-8.", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
         # `… | head` has seen enough; nothing may be flushed into the closed pipe at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+
+
+def _is_text(word: str) -> bool:
+    """Whether an argument is whole characters; other bytes come as halves of some."""
+    return not any("\ud800" <= character <= "\udfff" for character in word)
 
 
 def _wrong_setting(error: ValidationError) -> str:

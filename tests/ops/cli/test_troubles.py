@@ -121,3 +121,14 @@ def test_a_closed_pipe_is_no_trouble(run: Run) -> None:
         process.stdout.close()
 
         assert b"Traceback" not in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    "words", [("campaigns", "show", "\udcff"), ("products", "sync", "--url", "https://x/\udcff")]
+)
+def test_an_argument_that_is_no_text_is_wrong_use(run: Run, words: tuple[str, ...]) -> None:
+    said = run(*words)
+
+    assert said.code == 2
+    assert "'" in said.err
+    assert "is not text in UTF-8" in said.err
